@@ -1,0 +1,312 @@
+package cluster
+
+import "time"
+
+// Facts is everything that one observation found, and what it could not find.
+// It is complete in itself: diagnose and plan need nothing else.
+type Facts struct {
+	// At is the coordinator's clock when the observation began.
+	At     time.Time   `json:"at"`
+	Config Config      `json:"config"`
+	Hosts  []HostFacts `json:"hosts"`
+}
+
+// HostFacts is what was found on one machine.
+type HostFacts struct {
+	Name string `json:"name"`
+	// Reached is not OK when the machine could not be asked; then everything
+	// else about it is unknown.
+	Reached   Known[HostInfo] `json:"reached"`
+	Members   []MemberFacts   `json:"members"`
+	Snapshots []SnapshotFacts `json:"snapshots,omitempty"`
+	Witnesses []WitnessFacts  `json:"witnesses,omitempty"`
+}
+
+// HostInfo identifies the machine that answered.
+type HostInfo struct {
+	Hostname string    `json:"hostname"`
+	OS       string    `json:"os"`
+	Clock    time.Time `json:"clock"`
+	Version  string    `json:"version"`
+}
+
+// MemberFacts is what was found about one configured member.
+type MemberFacts struct {
+	Name    string              `json:"name"`
+	Process Known[ProcessFacts] `json:"process"`
+	Disk    Known[DataDir]      `json:"disk"`
+	Live    Known[LiveMember]   `json:"live"`
+	// Certificates lie on disk or were served; see Certificate.Source.
+	Certificates []Known[Certificate] `json:"certificates,omitempty"`
+	Space        Known[Space]         `json:"space"`
+}
+
+// ProcessFacts tells whether the member's process runs, whoever started it.
+type ProcessFacts struct {
+	Running bool      `json:"running"`
+	PID     int       `json:"pid,omitempty"`
+	Since   time.Time `json:"since,omitzero"`
+	Command []string  `json:"command,omitempty"`
+	// Unit is the state of the systemd unit ("active", "failed", …), empty
+	// for an ordinary process.
+	Unit string `json:"unit,omitempty"`
+}
+
+// DataDir is what a member's files say while nothing needs to run.
+type DataDir struct {
+	Path   string `json:"path"`
+	WALDir string `json:"walDir"`
+	// State tells a folder that is not there from one that is empty and from
+	// one that is no data dir at all.
+	State DirState `json:"state"`
+	// ClusterID and MemberID come from the log's metadata record.
+	ClusterID Known[ID]  `json:"clusterID"`
+	MemberID  Known[ID]  `json:"memberID"`
+	Log       Known[Log] `json:"log"`
+	DB        Known[DB]  `json:"db"`
+	// Damage lists every defect, with file and offset.
+	Damage []Damage `json:"damage,omitempty"`
+	// MountPoint is true when the data dir is the root of a file system and
+	// can therefore not be renamed.
+	MountPoint bool `json:"mountPoint,omitempty"`
+	// Modified is the newest modification time of the db and the log.
+	Modified time.Time `json:"modified,omitzero"`
+	// Bytes is the size of everything below Path (and WALDir).
+	Bytes int64 `json:"bytes"`
+}
+
+// DirState is what lies at a data dir's path.
+type DirState string
+
+// The states of a data dir.
+const (
+	DirAbsent  DirState = "absent"
+	DirEmpty   DirState = "empty"
+	DirData    DirState = "data"
+	DirForeign DirState = "foreign"
+)
+
+// Log is a member's write-ahead log: raft's memory of what was agreed.
+type Log struct {
+	Segments []Segment `json:"segments"`
+	// Term, Vote and Commit are the last HardState that was written.
+	Term   uint64 `json:"term"`
+	Vote   ID     `json:"vote"`
+	Commit uint64 `json:"commit"`
+	// SnapshotIndex is the newest snapshot record of the log.
+	SnapshotIndex uint64 `json:"snapshotIndex"`
+	// FirstIndex to LastIndex are the entries that can be read without a gap
+	// up to the first damage; both 0 when there are none.
+	FirstIndex uint64 `json:"firstIndex"`
+	LastIndex  uint64 `json:"lastIndex"`
+	LastTerm   uint64 `json:"lastTerm"`
+	// Whole is false when damage cuts the log before its real end.
+	Whole bool `json:"whole"`
+}
+
+// Segment is one WAL file.
+type Segment struct {
+	Name    string `json:"name"`
+	Size    int64  `json:"size"`
+	Entries int    `json:"entries"`
+}
+
+// DB is a member's key-value store at rest.
+type DB struct {
+	Size            int64         `json:"size"`
+	InUse           int64         `json:"inUse"`
+	PageSize        int           `json:"pageSize"`
+	ConsistentIndex uint64        `json:"consistentIndex"`
+	Term            uint64        `json:"term"`
+	Revision        int64         `json:"revision"`
+	CompactRevision int64         `json:"compactRevision"`
+	Members         []MemberEntry `json:"members"`
+	RemovedMembers  []ID          `json:"removedMembers,omitempty"`
+	Alarms          []Alarm       `json:"alarms,omitempty"`
+	ClusterVersion  string        `json:"clusterVersion,omitempty"`
+	StorageVersion  string        `json:"storageVersion,omitempty"`
+	AuthEnabled     bool          `json:"authEnabled,omitempty"`
+}
+
+// MemberEntry is one line of a member list.
+type MemberEntry struct {
+	ID         ID       `json:"id"`
+	Name       string   `json:"name"`
+	PeerURLs   []string `json:"peerURLs"`
+	ClientURLs []string `json:"clientURLs,omitempty"`
+	Learner    bool     `json:"learner,omitempty"`
+}
+
+// Alarm is an etcd alarm.
+type Alarm struct {
+	MemberID ID     `json:"memberID"`
+	Type     string `json:"type"` // NOSPACE or CORRUPT
+}
+
+// Damage is one defect of a file.
+type Damage struct {
+	Kind DamageKind `json:"kind"`
+	File string     `json:"file"`
+	// Offset is the byte at which the defect begins, -1 when it has no place.
+	Offset int64 `json:"offset"`
+	// What is the reader's own message, in English.
+	What string `json:"what"`
+}
+
+// DamageKind classifies a defect.
+type DamageKind string
+
+// The kinds of damage.
+const (
+	// DamageTornTail is an incomplete last record of the last WAL file: the
+	// trace of a power cut in the middle of a write. etcd repairs it itself.
+	DamageTornTail DamageKind = "wal-torn-tail"
+	// DamageWAL is a record that fails its checksum before the log's end.
+	DamageWAL DamageKind = "wal-damaged"
+	// DamageWALMissing is a log without files, or with a gap between files.
+	DamageWALMissing DamageKind = "wal-missing"
+	// DamageDB is a db file whose pages or contents are not what they should
+	// be.
+	DamageDB DamageKind = "db-damaged"
+	// DamageDBMissing is a data dir without its db.
+	DamageDBMissing DamageKind = "db-missing"
+	// DamageDBTruncated is a db file that ends before its own last page.
+	DamageDBTruncated DamageKind = "db-truncated"
+	// DamageBehind is a log that ends before what the db has applied, which
+	// is impossible in a healthy member: somebody removed the log.
+	DamageBehind DamageKind = "wal-behind-db"
+)
+
+// LiveMember is what a running member says of itself and of the cluster.
+type LiveMember struct {
+	Endpoint  string `json:"endpoint"`
+	ClusterID ID     `json:"clusterID"`
+	MemberID  ID     `json:"memberID"`
+	// Leader is 0 when the member knows none.
+	Leader       ID     `json:"leader"`
+	Term         uint64 `json:"term"`
+	Index        uint64 `json:"index"`
+	AppliedIndex uint64 `json:"appliedIndex"`
+	Revision     int64  `json:"revision"`
+	Version      string `json:"version"`
+	Learner      bool   `json:"learner,omitempty"`
+	DBSize       int64  `json:"dbSize"`
+	DBInUse      int64  `json:"dbInUse"`
+	DBQuota      int64  `json:"dbQuota,omitempty"`
+	// Linearizable tells whether a linearizable read succeeded: the proof
+	// that this member reaches a quorum. Unknown when it was not tried.
+	Linearizable Known[bool]          `json:"linearizable"`
+	Members      Known[[]MemberEntry] `json:"members"`
+	Alarms       Known[[]Alarm]       `json:"alarms"`
+	HashKV       Known[HashKV]        `json:"hashKV"`
+	Errors       []string             `json:"errors,omitempty"`
+}
+
+// HashKV is etcd's hash of the key bucket at a revision.
+type HashKV struct {
+	Revision        int64  `json:"revision"`
+	CompactRevision int64  `json:"compactRevision"`
+	Hash            uint32 `json:"hash"`
+}
+
+// Certificate is the public part of one certificate.
+type Certificate struct {
+	// Source is a file's path, or "served:URL".
+	Source string `json:"source"`
+	// Use is "server", "peer", "client" or "ca".
+	Use       string    `json:"use"`
+	Subject   string    `json:"subject"`
+	Issuer    string    `json:"issuer"`
+	Serial    string    `json:"serial"`
+	NotBefore time.Time `json:"notBefore"`
+	NotAfter  time.Time `json:"notAfter"`
+	DNSNames  []string  `json:"dnsNames,omitempty"`
+	IPs       []string  `json:"ips,omitempty"`
+	SHA256    string    `json:"sha256"`
+}
+
+// Space is a file system's room.
+type Space struct {
+	Path        string `json:"path"`
+	TotalBytes  uint64 `json:"totalBytes"`
+	FreeBytes   uint64 `json:"freeBytes"`
+	TotalInodes uint64 `json:"totalInodes"`
+	FreeInodes  uint64 `json:"freeInodes"`
+	ReadOnly    bool   `json:"readOnly"`
+}
+
+// SnapshotFacts is one file that is, or claims to be, an etcd snapshot.
+type SnapshotFacts struct {
+	Path     string    `json:"path"`
+	Size     int64     `json:"size"`
+	Modified time.Time `json:"modified"`
+	// SHA256 is the digest of the whole file.
+	SHA256 string `json:"sha256,omitempty"`
+	// Trailer tells whether the file ends in the digest that etcd's server
+	// appends, and whether it is right.
+	Trailer Trailer `json:"trailer"`
+	// DB is unknown when the file is no usable db.
+	DB Known[DB] `json:"db"`
+	// Keys is the number of live keys.
+	Keys int64 `json:"keys"`
+	// Damage lists every defect.
+	Damage []Damage `json:"damage,omitempty"`
+}
+
+// Trailer is the state of a snapshot's sha256 trailer.
+type Trailer string
+
+// The states of a trailer.
+const (
+	TrailerGood    Trailer = "good"
+	TrailerMissing Trailer = "missing"
+	TrailerWrong   Trailer = "wrong"
+)
+
+// WitnessFacts is the highest revision that somebody outside etcd has noted.
+type WitnessFacts struct {
+	Path     string       `json:"path"`
+	Revision Known[int64] `json:"revision"`
+	At       time.Time    `json:"at,omitzero"`
+}
+
+// Content is the fingerprint of all live keys at one revision, the same for a
+// file at rest and for a running member: the oracle after a recovery.
+type Content struct {
+	Revision int64 `json:"revision"`
+	Keys     int64 `json:"keys"`
+	// SHA256 covers, for each live key in byte order, its key, value, create
+	// revision, modification revision and version, each length-prefixed.
+	SHA256 string `json:"sha256"`
+}
+
+// Changes counts what a db holds above a revision.
+type Changes struct {
+	Since     int64 `json:"since"`
+	Revisions int64 `json:"revisions"`
+	// Changed and Deleted count distinct keys.
+	Changed int64 `json:"changed"`
+	Deleted int64 `json:"deleted"`
+}
+
+// Host finds the facts of a host by name.
+func (f Facts) Host(name string) (HostFacts, bool) {
+	for _, h := range f.Hosts {
+		if h.Name == name {
+			return h, true
+		}
+	}
+	return HostFacts{}, false
+}
+
+// Member finds the facts of a member by name.
+func (f Facts) Member(name string) (MemberFacts, bool) {
+	for _, h := range f.Hosts {
+		for _, m := range h.Members {
+			if m.Name == name {
+				return m, true
+			}
+		}
+	}
+	return MemberFacts{}, false
+}

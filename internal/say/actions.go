@@ -1,0 +1,3 @@
+package say
+
+var actions = map[string]entry{}

@@ -1,0 +1,3 @@
+package say
+
+var advice = map[string]entry{}

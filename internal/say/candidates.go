@@ -1,0 +1,3 @@
+package say
+
+var candidates = map[string]entry{}

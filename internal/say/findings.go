@@ -1,0 +1,3 @@
+package say
+
+var findings = map[string]entry{}

@@ -1,0 +1,3 @@
+package say
+
+var reports = map[string]entry{}
