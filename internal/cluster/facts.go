@@ -39,6 +39,9 @@ type MemberFacts struct {
 	// Certificates lie on disk or were served; see Certificate.Source.
 	Certificates []Known[Certificate] `json:"certificates,omitempty"`
 	Space        Known[Space]         `json:"space"`
+	// Changes counts what this member's db holds above the revision of each
+	// snapshot that was found anywhere: what a restore of it would lose.
+	Changes []Changes `json:"changes,omitempty"`
 }
 
 // ProcessFacts tells whether the member's process runs, whoever started it.
@@ -100,6 +103,9 @@ type Log struct {
 	FirstIndex uint64 `json:"firstIndex"`
 	LastIndex  uint64 `json:"lastIndex"`
 	LastTerm   uint64 `json:"lastTerm"`
+	// RevisionsBeyondDB counts the entries above the db's consistent index
+	// that can each make a revision: an upper bound.
+	RevisionsBeyondDB int64 `json:"revisionsBeyondDB"`
 	// Whole is false when damage cuts the log before its real end.
 	Whole bool `json:"whole"`
 }

@@ -1,0 +1,72 @@
+package diagnose
+
+import "github.com/salvor-project/salvor/internal/say"
+
+// Actions that advice allows or forbids; their names are stable.
+const (
+	ActRestore       = "restore-snapshot"
+	ActStart         = "start-members"
+	ActReplace       = "replace-member"
+	ActRebuild       = "rebuild-from-survivor"
+	ActForceNew      = "force-new-cluster"
+	ActWipe          = "wipe-data-dir"
+	ActRenewCerts    = "renew-certificates"
+	ActCompact       = "compact-defragment-disarm"
+	ActDisarmFirst   = "disarm-alarm-first"
+	ActFreeSpace     = "free-disk-space"
+	ActReachHosts    = "reach-missing-hosts"
+	ActRestartOthers = "restart-healthy-members"
+)
+
+// advice says what may be done and what must not, each with its reason.
+func (v view) advice(d Diagnosis) (allowed, forbidden []Advice) {
+	allow := func(a string, args ...any) {
+		allowed = append(allowed, Advice{a, say.New("allow."+a, args...)})
+	}
+	forbid := func(a, why string, args ...any) {
+		forbidden = append(forbidden, Advice{a, say.New("forbid."+a+"."+why, args...)})
+	}
+	switch d.Scenario {
+	case Stopped:
+		allow(ActStart)
+	case MemberLost, Impostor:
+		allow(ActReplace, names(v.with(StateLost, StateDamaged, StateImpostor)))
+		forbid(ActRestartOthers, "quorum")
+	case MajorityLost, DataDamaged:
+		if c, ok := d.Chosen(); ok {
+			allow(ActRebuild, c.Log, c.LastTerm, c.LastIndex)
+		}
+	case AllLost:
+		if c, ok := d.Chosen(); ok {
+			allow(ActRestore, c.Path)
+		}
+	case NoSpace:
+		allow(ActCompact)
+		forbid(ActDisarmFirst, "rearms")
+	case CertsExpired:
+		allow(ActRenewCerts)
+	case Blocked:
+		allow(ActFreeSpace)
+	case Unreachable:
+		allow(ActReachHosts, names(v.with(StateUnknown)))
+	}
+	v.forbidRestore(d, forbid)
+	if d.Scenario != Healthy && d.Level.Data != D2 && d.Level.Data != D3 {
+		forbid(ActForceNew, "tail")
+		forbid(ActWipe, "evidence")
+	}
+	return allowed, forbidden
+}
+
+func (v view) forbidRestore(d Diagnosis, forbid func(a, why string, args ...any)) {
+	switch {
+	case d.Scenario == CertsExpired:
+		forbid(ActRestore, "certs")
+	case d.Level.Data == D0:
+		forbid(ActRestore, "intact")
+	case d.Level.Data == D1:
+		forbid(ActRestore, "survivor")
+	case d.Level.Data == DUnknown:
+		forbid(ActRestore, "unseen")
+	}
+}

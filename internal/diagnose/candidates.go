@@ -1,0 +1,436 @@
+package diagnose
+
+import (
+	"fmt"
+	"sort"
+	"time"
+
+	"github.com/salvor-project/salvor/internal/cluster"
+	"github.com/salvor-project/salvor/internal/say"
+)
+
+// candidates lists everything that the data could come from, in the order of
+// the data-preservation ladder: the living quorum, the disks as they are, the
+// most advanced survivor, snapshots. Exactly one is chosen, if any is usable.
+func (v view) candidates() []Candidate {
+	highest := v.highest()
+	var out []Candidate
+	if v.alive {
+		out = append(out, v.quorumCandidate())
+	}
+	if c, ok := v.disksCandidate(); ok {
+		out = append(out, c)
+	}
+	if !v.alive {
+		out = append(out, v.survivors()...)
+	}
+	out = append(out, v.snapshots(highest)...)
+	choose(out)
+	return out
+}
+
+// choose marks the first usable candidate and gives the others their reason.
+func choose(cs []Candidate) {
+	chosen := -1
+	for i := range cs {
+		if cs[i].Integrity != Unusable {
+			chosen = i
+			break
+		}
+	}
+	for i := range cs {
+		c := &cs[i]
+		switch {
+		case i == chosen:
+			c.Chosen = true
+			c.Why = say.New("candidate.chosen." + string(c.Kind))
+		case c.Integrity == Unusable:
+			// its own reason stands
+		case chosen >= 0 && c.Kind == FromSurvivor && cs[chosen].Kind == FromSurvivor:
+			b := cs[chosen]
+			c.Why = say.New("candidate.behind", c.LastTerm, c.LastIndex, b.LastTerm, b.LastIndex)
+		case chosen >= 0 && c.Kind == FromSnapshot && cs[chosen].Kind == FromSnapshot:
+			c.Why = say.New("candidate.older", cs[chosen].Path)
+		default:
+			c.Why = say.New("candidate.loses-more", cs[chosen].ID)
+		}
+	}
+}
+
+func (v view) quorumCandidate() Candidate {
+	c := Candidate{ID: "quorum", Kind: FromQuorum, Integrity: Sound, At: v.facts.At,
+		Loss: Loss{Revisions: cluster.Is(int64(0)), Objects: cluster.Is(int64(0)), Proven: true}}
+	for _, m := range v.members {
+		if v.sameLineage(m) && linearizable(m) && m.facts.Live.Value.Revision >= c.Revision.Value {
+			c.Revision = cluster.Is(m.facts.Live.Value.Revision)
+			c.LastTerm, c.LastIndex = m.facts.Live.Value.Term, m.facts.Live.Value.Index
+			c.Member, c.Host = m.cfg.Name, m.cfg.Host
+		}
+	}
+	return c
+}
+
+// disksCandidate is the members' own disks, when enough of them are sound to
+// form a quorum again just by being started.
+func (v view) disksCandidate() (Candidate, bool) {
+	if v.alive || len(v.sound()) < v.quorum {
+		return Candidate{}, false
+	}
+	c := Candidate{ID: "disks", Kind: FromDisks, Integrity: Sound,
+		Loss: Loss{Revisions: cluster.Is(int64(0)), Objects: cluster.Is(int64(0)), Proven: true}}
+	for _, m := range v.sound() {
+		p := positionOf(m)
+		if c.Member == "" || c.position().less(p) {
+			c.Member, c.Host = m.cfg.Name, m.cfg.Host
+			c.LastTerm, c.LastIndex = p.term, p.index
+			c.Revision = revisionOf(m)
+		}
+		if at := modified(m); at.After(c.At) {
+			c.At = at
+		}
+	}
+	return c, true
+}
+
+// sound are the members of the lineage whose files etcd can start from.
+func (v view) sound() []memberView {
+	var out []memberView
+	for _, m := range v.members {
+		if v.sameLineage(m) && !dirGone(m) && !crippled(m) && (m.facts.Disk.OK || m.facts.Live.OK) {
+			out = append(out, m)
+		}
+	}
+	return out
+}
+
+// position is a place in raft's log; raft's own rule orders them.
+type position struct{ term, index uint64 }
+
+func (p position) less(o position) bool {
+	return p.term < o.term || p.term == o.term && p.index < o.index
+}
+
+func (c Candidate) position() position { return position{c.LastTerm, c.LastIndex} }
+
+// positionOf is the furthest point of a member's log or, where the db has
+// applied more than can be read of the log, of its db.
+func positionOf(m memberView) position {
+	var p position
+	d := m.facts.Disk
+	if !d.OK {
+		return p
+	}
+	if d.Value.Log.OK {
+		p = position{d.Value.Log.Value.LastTerm, d.Value.Log.Value.LastIndex}
+	}
+	if d.Value.DB.OK && usableDB(m) {
+		db := position{d.Value.DB.Value.Term, d.Value.DB.Value.ConsistentIndex}
+		if p.index < db.index && !db.less(p) {
+			p = db
+		}
+	}
+	return p
+}
+
+func modified(m memberView) time.Time {
+	if !m.facts.Disk.OK {
+		return time.Time{}
+	}
+	return m.facts.Disk.Value.Modified
+}
+
+// revisionOf is the revision that a member's files lead to. Entries beyond the
+// db can be transactions that changed nothing, so the sum is an upper bound.
+func revisionOf(m memberView) cluster.Known[int64] {
+	d := m.facts.Disk
+	switch {
+	case m.facts.Live.OK:
+		return cluster.Is(m.facts.Live.Value.Revision)
+	case !d.OK || !d.Value.DB.OK:
+		return cluster.Unknown[int64]("the db cannot be read")
+	case d.Value.Log.OK:
+		return cluster.Is(d.Value.DB.Value.Revision + d.Value.Log.Value.RevisionsBeyondDB)
+	}
+	return cluster.Is(d.Value.DB.Value.Revision)
+}
+
+// usableDB tells a db that can be read from end to end. The db of a running
+// member is locked; that it serves its own reads speaks for it.
+func usableDB(m memberView) bool {
+	d := m.facts.Disk
+	if !d.OK || !d.Value.DB.OK && !m.facts.Live.OK {
+		return false
+	}
+	for _, dmg := range d.Value.Damage {
+		switch dmg.Kind {
+		case cluster.DamageDB, cluster.DamageDBMissing, cluster.DamageDBTruncated:
+			return false
+		}
+	}
+	return true
+}
+
+func wholeLog(m memberView) bool {
+	d := m.facts.Disk
+	return d.OK && d.Value.Log.OK && d.Value.Log.Value.Whole && d.Value.Log.Value.LastIndex > 0
+}
+
+// survivors gives one candidate for each member of the lineage with files,
+// the most advanced first.
+func (v view) survivors() []Candidate {
+	var out []Candidate
+	whole := 0
+	for _, m := range v.members {
+		if v.sameLineage(m) && wholeLog(m) {
+			whole++
+		}
+	}
+	for _, m := range v.members {
+		if v.sameLineage(m) && m.facts.Disk.OK && m.facts.Disk.Value.State == cluster.DirData {
+			out = append(out, v.survivor(m, whole))
+		}
+	}
+	sort.SliceStable(out, func(i, j int) bool { return out[i].betterThan(out[j]) })
+	for i := range out {
+		if i > 0 && out[0].Revision.OK && out[i].Revision.OK {
+			out[i].Loss.Revisions = cluster.Is(max(0, out[0].Revision.Value-out[i].Revision.Value))
+			out[i].Loss.Proven = false
+		}
+	}
+	return out
+}
+
+func (c Candidate) betterThan(o Candidate) bool {
+	if (c.Integrity == Unusable) != (o.Integrity == Unusable) {
+		return c.Integrity != Unusable
+	}
+	if c.position() != o.position() {
+		return o.position().less(c.position())
+	}
+	if c.Integrity != o.Integrity {
+		return c.Integrity == Sound
+	}
+	return c.Member < o.Member
+}
+
+func (v view) survivor(m memberView, whole int) Candidate {
+	p := positionOf(m)
+	c := Candidate{ID: "survivor:" + m.cfg.Name, Kind: FromSurvivor, Host: m.cfg.Host, Member: m.cfg.Name,
+		Path: m.cfg.DataDir, LastTerm: p.term, LastIndex: p.index, At: modified(m),
+		Revision: revisionOf(m), Log: m.cfg.Name, Integrity: Sound,
+		Loss: Loss{Revisions: cluster.Is(int64(0)), Objects: cluster.Is(int64(0)), Proven: whole+v.quorum > v.voters}}
+	if !c.Loss.Proven {
+		doubt := say.New("candidate.unproven", whole, v.voters)
+		c.Loss.Doubt = &doubt
+	}
+	db, ok := v.dbFor(m)
+	switch {
+	case !ok:
+		c.Integrity = Unusable
+		c.Why = say.New("candidate.no-db", m.cfg.Name)
+		return c
+	case db.cfg.Name != m.cfg.Name || !wholeLog(m):
+		c.Integrity = Partial
+	}
+	c.DB = db.cfg.Name
+	if !c.Revision.OK && db.facts.Disk.Value.Log.OK {
+		c.Revision = cluster.Is(revisionAt(db, c.LastIndex))
+	}
+	return c
+}
+
+// revisionAt estimates the revision of a db once the log has been replayed to
+// an index beyond its own.
+func revisionAt(db memberView, index uint64) int64 {
+	r := revisionOf(db).Value
+	if last := db.facts.Disk.Value.Log.Value.LastIndex; index > last {
+		r += int64(index - last)
+	}
+	return r
+}
+
+// dbFor finds the db on which m's log can be replayed: its own, or another
+// member's, since the entries are the same on all. It must reach up to where
+// the log begins.
+func (v view) dbFor(m memberView) (memberView, bool) {
+	if usableDB(m) {
+		return m, true
+	}
+	if !m.facts.Disk.Value.Log.OK {
+		return memberView{}, false
+	}
+	log := m.facts.Disk.Value.Log.Value
+	var best memberView
+	found := false
+	for _, o := range v.members {
+		if !v.sameLineage(o) || !usableDB(o) || !o.facts.Disk.Value.DB.OK {
+			continue
+		}
+		ci := o.facts.Disk.Value.DB.Value.ConsistentIndex
+		if ci+1 < log.FirstIndex || ci > log.LastIndex {
+			continue
+		}
+		if !found || ci > best.facts.Disk.Value.DB.Value.ConsistentIndex {
+			best, found = o, true
+		}
+	}
+	return best, found
+}
+
+// highest is the highest revision that anything is known to have seen.
+func (v view) highest() cluster.Known[int64] {
+	out := cluster.Unknown[int64]("neither a member, nor a log, nor a witness tells")
+	note := func(k cluster.Known[int64]) {
+		if k.OK && (!out.OK || k.Value > out.Value) {
+			out = cluster.Is(k.Value)
+		}
+	}
+	for _, m := range v.members {
+		if v.sameLineage(m) {
+			note(revisionOf(m))
+		}
+	}
+	for _, h := range v.facts.Hosts {
+		for _, w := range h.Witnesses {
+			note(w.Revision)
+		}
+	}
+	return out
+}
+
+// seen is the highest revision that certainly existed: unlike highest it
+// counts nothing that a log might merely contain.
+func (v view) seen() cluster.Known[int64] {
+	out := cluster.Unknown[int64]("neither a member, nor a db, nor a witness tells")
+	note := func(r int64) {
+		if !out.OK || r > out.Value {
+			out = cluster.Is(r)
+		}
+	}
+	for _, m := range v.members {
+		switch {
+		case !v.sameLineage(m):
+		case m.facts.Live.OK:
+			note(m.facts.Live.Value.Revision)
+		case m.facts.Disk.OK && m.facts.Disk.Value.DB.OK:
+			note(m.facts.Disk.Value.DB.Value.Revision)
+		}
+	}
+	for _, h := range v.facts.Hosts {
+		for _, w := range h.Witnesses {
+			if w.Revision.OK {
+				note(w.Revision.Value)
+			}
+		}
+	}
+	return out
+}
+
+// witnessed is the newest moment at which a witness noted the highest
+// revision.
+func (v view) witnessed() time.Time {
+	var at time.Time
+	for _, h := range v.facts.Hosts {
+		for _, w := range h.Witnesses {
+			if w.Revision.OK && w.At.After(at) {
+				at = w.At
+			}
+		}
+	}
+	return at
+}
+
+// snapshots gives one candidate for each snapshot file, the newest revision
+// first.
+func (v view) snapshots(highest cluster.Known[int64]) []Candidate {
+	var out []Candidate
+	for _, h := range v.facts.Hosts {
+		for _, s := range h.Snapshots {
+			out = append(out, v.snapshot(h, s, highest))
+		}
+	}
+	sort.SliceStable(out, func(i, j int) bool {
+		a, b := out[i], out[j]
+		if (a.Integrity == Unusable) != (b.Integrity == Unusable) {
+			return a.Integrity != Unusable
+		}
+		if a.Revision.Value != b.Revision.Value {
+			return a.Revision.Value > b.Revision.Value
+		}
+		return a.ID < b.ID
+	})
+	return out
+}
+
+func (v view) snapshot(h cluster.HostFacts, s cluster.SnapshotFacts, highest cluster.Known[int64]) Candidate {
+	c := Candidate{ID: fmt.Sprintf("snapshot:%s:%s", h.Name, s.Path), Kind: FromSnapshot, Host: h.Name,
+		Path: s.Path, SHA256: s.SHA256, At: s.Modified, Integrity: Sound}
+	if !s.DB.OK {
+		return c.refuse(say.New("candidate.no-snapshot", s.DB.Why))
+	}
+	c.Revision = cluster.Is(s.DB.Value.Revision)
+	c.Loss = v.snapshotLoss(s, highest)
+	switch {
+	case s.Trailer == cluster.TrailerWrong:
+		return c.refuse(say.New("candidate.digest-wrong"))
+	case len(s.Damage) > 0:
+		return c.refuse(say.New("candidate.damaged", s.Damage[0].What))
+	case !v.ofThisCluster(s.DB.Value.Members):
+		return c.refuse(say.New("candidate.other-cluster"))
+	case s.Trailer == cluster.TrailerMissing:
+		c.Integrity = Partial
+	}
+	return c
+}
+
+func (c Candidate) refuse(why say.Text) Candidate {
+	c.Integrity, c.Why = Unusable, why
+	return c
+}
+
+// ofThisCluster tells whether a snapshot's member list shares a name or a peer
+// URL with the configured members. A snapshot without a list passes.
+func (v view) ofThisCluster(list []cluster.MemberEntry) bool {
+	if len(list) == 0 {
+		return true
+	}
+	for _, e := range list {
+		for _, m := range v.members {
+			if e.Name == m.cfg.Name || shareURL(e.PeerURLs, m.cfg.PeerURLs) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func shareURL(a, b []string) bool {
+	for _, x := range a {
+		for _, y := range b {
+			if x == y {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func (v view) snapshotLoss(s cluster.SnapshotFacts, highest cluster.Known[int64]) Loss {
+	l := Loss{Since: s.Modified, Revisions: cluster.Unknown[int64]("%s", highest.Why),
+		Objects: cluster.Unknown[int64]("no copy of the lost data is left to compare with")}
+	if highest.OK {
+		l.Revisions = cluster.Is(max(0, highest.Value-s.DB.Value.Revision))
+	}
+	for _, m := range v.members {
+		for _, ch := range m.facts.Changes {
+			if ch.Since == s.DB.Value.Revision && (!l.Objects.OK || ch.Changed+ch.Deleted > l.Objects.Value) {
+				l.Objects = cluster.Is(ch.Changed + ch.Deleted)
+			}
+		}
+	}
+	if at := v.witnessed(); l.Revisions.OK && !at.IsZero() {
+		doubt := say.New("candidate.witnessed", highest.Value, at.UTC().Format(time.RFC3339))
+		l.Doubt = &doubt
+	}
+	return l
+}

@@ -1,0 +1,123 @@
+package diagnose
+
+import (
+	"fmt"
+	"sort"
+	"strings"
+
+	"github.com/salvor-project/salvor/internal/cluster"
+)
+
+// findRebootstrap finds a member that made a cluster of its own: it lists only
+// itself while the lineage lists several.
+func findRebootstrap(v view) []sighting {
+	var out []sighting
+	for _, m := range v.with(StateImpostor) {
+		if list := memberList(m); len(list) == 1 && v.voters > 1 {
+			out = append(out, impostorSighting(v, m, len(list)))
+		}
+	}
+	return out
+}
+
+func findMismatch(v view) []sighting {
+	var out []sighting
+	for _, m := range v.with(StateImpostor) {
+		out = append(out, impostorSighting(v, m, len(memberList(m))))
+	}
+	return out
+}
+
+func impostorSighting(v view, m memberView, listed int) sighting {
+	id, _ := identity(m)
+	rev := revisionOf(m)
+	return sighting{m.cfg.Name, []any{id, listed, rev.Value, v.lineage.Value, v.voters, v.seen().Value},
+		[]string{fmt.Sprintf("%s: cluster %s, %d member(s), revision %d", m.cfg.Name, id, listed, rev.Value),
+			fmt.Sprintf("the others: cluster %s, %d members, revision %d", v.lineage.Value, v.voters, v.seen().Value)}}
+}
+
+// findAlarm finds an alarm in any member's live list or, where no member
+// answers, in its db.
+func findAlarm(kind string) func(view) []sighting {
+	return func(v view) []sighting {
+		holders := map[cluster.ID]bool{}
+		for _, m := range v.members {
+			if !v.sameLineage(m) {
+				continue
+			}
+			for _, a := range alarms(m) {
+				if a.Type == kind {
+					holders[a.MemberID] = true
+				}
+			}
+		}
+		if len(holders) == 0 {
+			return nil
+		}
+		var ids []string
+		for id := range holders {
+			ids = append(ids, id.String())
+		}
+		sort.Strings(ids)
+		s := sighting{subject: "etcd", args: []any{strings.Join(ids, ", ")}}
+		for _, id := range ids {
+			s.evidence = append(s.evidence, "alarm "+kind+" of member "+id)
+		}
+		return append([]sighting(nil), withSizes(v, s))
+	}
+}
+
+func alarms(m memberView) []cluster.Alarm {
+	if m.facts.Live.OK {
+		return m.facts.Live.Value.Alarms.Value
+	}
+	if m.facts.Disk.OK && m.facts.Disk.Value.DB.OK {
+		return m.facts.Disk.Value.DB.Value.Alarms
+	}
+	return nil
+}
+
+// withSizes adds each live member's db size, which tells real data from
+// fragmentation.
+func withSizes(v view, s sighting) sighting {
+	for _, m := range v.members {
+		if m.facts.Live.OK && v.sameLineage(m) {
+			l := m.facts.Live.Value
+			s.evidence = append(s.evidence, fmt.Sprintf("%s: db %d bytes, %d in use, quota %d", m.cfg.Name, l.DBSize, l.DBInUse, l.DBQuota))
+		}
+	}
+	return s
+}
+
+// findDiverged finds members whose hashes differ at the same revision and
+// compaction: nothing else proves divergence, and no alarm need be raised.
+func findDiverged(v view) []sighting {
+	type at struct{ rev, compact int64 }
+	seen := map[at]map[uint32][]string{}
+	var order []at
+	for _, m := range v.members {
+		if !v.sameLineage(m) || !m.facts.Live.OK || !m.facts.Live.Value.HashKV.OK {
+			continue
+		}
+		h := m.facts.Live.Value.HashKV.Value
+		k := at{h.Revision, h.CompactRevision}
+		if seen[k] == nil {
+			seen[k] = map[uint32][]string{}
+			order = append(order, k)
+		}
+		seen[k][h.Hash] = append(seen[k][h.Hash], m.cfg.Name)
+	}
+	var out []sighting
+	for _, k := range order {
+		if len(seen[k]) < 2 {
+			continue
+		}
+		var groups []string
+		for h, ms := range seen[k] {
+			groups = append(groups, fmt.Sprintf("%s: hash %d", strings.Join(ms, ", "), h))
+		}
+		sort.Strings(groups)
+		out = append(out, sighting{"etcd", []any{k.rev, strings.Join(groups, "; ")}, groups})
+	}
+	return out
+}

@@ -1,0 +1,206 @@
+package diagnose
+
+import (
+	"time"
+
+	"github.com/salvor-project/salvor/internal/cluster"
+)
+
+// view is the facts seen from one angle: the members side by side, the
+// identity they share, and whether a quorum of it is alive. It is computed
+// once; every rule reads it.
+type view struct {
+	facts   cluster.Facts
+	members []memberView
+	// lineage is the cluster that the members belong to.
+	lineage cluster.Known[cluster.ID]
+	// voters and quorum are counted from the lineage's own member list, or
+	// from the configuration where no list could be read.
+	voters, quorum int
+	// alive is true when a linearizable read succeeded: a quorum serves.
+	alive bool
+}
+
+// memberView is one configured member with its facts and the verdict on it.
+type memberView struct {
+	cfg   cluster.Member
+	facts cluster.MemberFacts
+	// now is the clock of the member's host, the coordinator's when unknown.
+	now     time.Time
+	reached bool
+	state   State
+}
+
+func newView(f cluster.Facts) view {
+	v := view{facts: f}
+	for _, m := range f.Config.Members {
+		v.members = append(v.members, viewMember(f, m))
+	}
+	v.lineage = lineageOf(v.members)
+	v.voters = v.countVoters()
+	v.quorum = v.voters/2 + 1
+	for _, m := range v.members {
+		if v.sameLineage(m) && linearizable(m) {
+			v.alive = true
+		}
+	}
+	for i := range v.members {
+		v.members[i].state = v.stateOf(v.members[i])
+	}
+	return v
+}
+
+func viewMember(f cluster.Facts, m cluster.Member) memberView {
+	mv := memberView{cfg: m, now: f.At, facts: unseen(m.Name)}
+	h, ok := f.Host(m.Host)
+	if !ok || !h.Reached.OK {
+		return mv
+	}
+	mv.reached = true
+	if !h.Reached.Value.Clock.IsZero() {
+		mv.now = h.Reached.Value.Clock
+	}
+	for _, mf := range h.Members {
+		if mf.Name == m.Name {
+			mv.facts = mf
+		}
+	}
+	return mv
+}
+
+// unseen is the facts of a member about which nothing is known.
+func unseen(name string) cluster.MemberFacts {
+	return cluster.MemberFacts{
+		Name:    name,
+		Process: cluster.Unknown[cluster.ProcessFacts]("not observed"),
+		Disk:    cluster.Unknown[cluster.DataDir]("not observed"),
+		Live:    cluster.Unknown[cluster.LiveMember]("not observed"),
+		Space:   cluster.Unknown[cluster.Space]("not observed"),
+	}
+}
+
+func linearizable(m memberView) bool {
+	l := m.facts.Live
+	return l.OK && l.Value.Linearizable.OK && l.Value.Linearizable.Value
+}
+
+// identity gives the cluster ID that a member shows: alive or on disk.
+func identity(m memberView) (cluster.ID, bool) {
+	if m.facts.Live.OK {
+		return m.facts.Live.Value.ClusterID, true
+	}
+	if m.facts.Disk.OK && m.facts.Disk.Value.ClusterID.OK {
+		return m.facts.Disk.Value.ClusterID.Value, true
+	}
+	return 0, false
+}
+
+func (v view) sameLineage(m memberView) bool {
+	id, ok := identity(m)
+	return ok && v.lineage.OK && id == v.lineage.Value
+}
+
+// foreign tells whether a member shows another identity than the lineage.
+func (v view) foreign(m memberView) bool {
+	id, ok := identity(m)
+	return ok && v.lineage.OK && id != v.lineage.Value
+}
+
+func (v view) countVoters() int {
+	best := 0
+	for _, m := range v.members {
+		if !v.sameLineage(m) {
+			continue
+		}
+		n := 0
+		for _, e := range memberList(m) {
+			if !e.Learner {
+				n++
+			}
+		}
+		if n > best {
+			best = n
+		}
+	}
+	if best == 0 {
+		return len(v.members)
+	}
+	return best
+}
+
+// memberList is the membership as one member sees it, alive or on disk.
+func memberList(m memberView) []cluster.MemberEntry {
+	if m.facts.Live.OK && m.facts.Live.Value.Members.OK {
+		return m.facts.Live.Value.Members.Value
+	}
+	if m.facts.Disk.OK && m.facts.Disk.Value.DB.OK {
+		return m.facts.Disk.Value.DB.Value.Members
+	}
+	return nil
+}
+
+// with gives the members in any of these states.
+func (v view) with(states ...State) []memberView {
+	var out []memberView
+	for _, m := range v.members {
+		for _, s := range states {
+			if m.state == s {
+				out = append(out, m)
+			}
+		}
+	}
+	return out
+}
+
+// dirGone tells a data dir that is certainly not there.
+func dirGone(m memberView) bool {
+	d := m.facts.Disk
+	return d.OK && d.Value.State != cluster.DirData
+}
+
+// crippled tells a data dir with which etcd cannot start.
+func crippled(m memberView) bool {
+	if !m.facts.Disk.OK || m.facts.Disk.Value.State != cluster.DirData {
+		return false
+	}
+	for _, d := range m.facts.Disk.Value.Damage {
+		if d.Kind != cluster.DamageTornTail {
+			return true
+		}
+	}
+	return false
+}
+
+func (v view) stateOf(m memberView) State {
+	switch {
+	case !m.reached:
+		return StateUnknown
+	case v.foreign(m):
+		return StateImpostor
+	case m.facts.Live.OK:
+		return v.liveState(m)
+	case dirGone(m):
+		return StateLost
+	case m.facts.Process.OK && m.facts.Process.Value.Running:
+		return StateStuck
+	case !m.facts.Disk.OK || !m.facts.Process.OK:
+		return StateUnknown
+	case crippled(m):
+		return StateDamaged
+	}
+	return StateStopped
+}
+
+func (v view) liveState(m memberView) State {
+	switch {
+	case dirGone(m):
+		return StateLost // it lives on deleted files: the next restart ends it
+	case m.facts.Live.Value.Learner:
+		return StateLearner
+	case linearizable(m):
+		return StateServing
+	case v.alive && m.facts.Live.Value.Leader != 0:
+		return StateServing
+	}
+	return StateNoQuorum
+}

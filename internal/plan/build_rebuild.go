@@ -1,0 +1,146 @@
+package plan
+
+import (
+	"github.com/salvor-project/salvor/internal/cluster"
+	"github.com/salvor-project/salvor/internal/diagnose"
+)
+
+// rebuild makes a new cluster from one image: from the files of survivors, or
+// from a snapshot. Nothing that exists is moved before every member's new data
+// dir has been built and checked beside it.
+func (b *builder) rebuild() {
+	members := b.reachable()
+	src := b.plan.Source
+	var stops []StepID
+	var image StepID
+	if src.Kind == diagnose.FromSnapshot {
+		image = b.add(src.Host, src.Host, CheckImage{Path: src.Path, SHA256: src.SHA256})
+		stops = b.stopAll(members, image)
+	} else {
+		stops = b.stopAll(members)
+		image = b.salvage(stops)
+	}
+	builds := b.buildAll(members, image, stops)
+	var placed []StepID
+	for _, m := range members {
+		placed = append(placed, b.swap(m, builds)...)
+	}
+	var started []StepID
+	for _, m := range members {
+		started = append(started, b.add(m.Host, m.Name, StartMember{Member: m.Name}, placed...))
+	}
+	b.prove(members, started)
+	b.plan.Expect.ContentFrom = image
+	b.plan.Expect.BuiltBy = builds[0]
+	b.plan.Expect.WatchRefusedFrom = max(1, b.diag.HighestRevision.Value)
+	b.warn("watchers-relist")
+	if src.Loss.Doubt != nil && !src.Loss.Proven {
+		b.plan.Warnings = append(b.plan.Warnings, *src.Loss.Doubt)
+	}
+}
+
+// reachable gives the members whose host can be worked on; the others are left
+// out and joined again later.
+func (b *builder) reachable() []cluster.Member {
+	var in []cluster.Member
+	for _, m := range b.facts.Config.Members {
+		if h, ok := b.facts.Host(m.Host); ok && h.Reached.OK {
+			in = append(in, m)
+			continue
+		}
+		b.warn("left-out", m.Name, m.Host)
+	}
+	if len(in)%2 == 0 {
+		b.warn("even", len(in))
+	}
+	return in
+}
+
+func (b *builder) stopAll(members []cluster.Member, needs ...StepID) []StepID {
+	var out []StepID
+	for _, m := range members {
+		out = append(out, b.add(m.Host, m.Name, StopMember{Member: m.Name}, needs...))
+	}
+	return out
+}
+
+// imageName is the image's file in the case folder of every host.
+const imageName = "image.db"
+
+// salvage brings log and db together on the host of the log and makes the
+// image there.
+func (b *builder) salvage(stops []StepID) StepID {
+	src := b.plan.Source
+	log, _ := b.facts.Config.Member(src.Log)
+	db, _ := b.facts.Config.Member(src.DB)
+	s := Salvage{DB: dbFile(db), WALDir: log.WAL(), Out: b.caseFile(log.Host, imageName)}
+	needs := stops
+	if db.Host != log.Host {
+		s.DB = b.caseFile(log.Host, "source.db")
+		needs = []StepID{b.add(log.Host, db.Name+"-db", CopyFiles{FromHost: db.Host, From: dbFile(db), To: s.DB}, stops...)}
+	}
+	return b.add(log.Host, log.Name, s, needs...)
+}
+
+func dbFile(m cluster.Member) string { return m.DataDir + "/member/snap/db" }
+
+// buildAll brings the image to every host and builds each member from it.
+func (b *builder) buildAll(members []cluster.Member, image StepID, stops []StepID) []StepID {
+	made, _ := b.plan.Step(image)
+	path := imagePath(made.Action)
+	at := map[string]string{made.Host: path}
+	ready := map[string]StepID{made.Host: image}
+	var builds []StepID
+	for _, m := range members {
+		if _, ok := at[m.Host]; !ok {
+			at[m.Host] = b.caseFile(m.Host, imageName)
+			ready[m.Host] = b.add(m.Host, m.Host+"-image", CopyFiles{FromHost: made.Host, From: path, To: at[m.Host]}, image)
+		}
+		data, wal := b.moves(m)
+		bm := BuildMember{Member: m.Name, Image: at[m.Host], Dir: data.build, Name: m.Name, PeerURLs: m.PeerURLs,
+			InitialCluster: cluster.InitialCluster(members), Token: b.choices.Token, Bump: b.choices.Bump, Like: m.DataDir}
+		if wal != nil {
+			bm.WALDir = wal.build
+		}
+		builds = append(builds, b.add(m.Host, m.Name, bm, append([]StepID{ready[m.Host]}, stops...)...))
+	}
+	return builds
+}
+
+func imagePath(a Action) string {
+	switch a := a.(type) {
+	case Salvage:
+		return a.Out
+	case CheckImage:
+		return a.Path
+	}
+	return ""
+}
+
+// swap sets a member's folders aside and puts the built ones in their place.
+func (b *builder) swap(m cluster.Member, builds []StepID) []StepID {
+	data, wal := b.moves(m)
+	steps := []StepID{b.swapOne(m, m.Name, data, builds)}
+	if wal != nil {
+		steps = append(steps, b.swapOne(m, m.Name+"-wal", *wal, builds))
+	}
+	return steps
+}
+
+func (b *builder) swapOne(m cluster.Member, subject string, mv move, builds []StepID) StepID {
+	aside := b.add(m.Host, subject, SetAside{From: mv.live, To: mv.aside}, builds...)
+	return b.add(m.Host, subject, PutInPlace{From: mv.built, To: mv.live}, aside)
+}
+
+// prove ends a plan: quorum, then a canary through every member.
+func (b *builder) prove(members []cluster.Member, needs []StepID) StepID {
+	first := members[0]
+	var all []string
+	for _, m := range members {
+		all = append(all, m.Name)
+	}
+	await := b.add(first.Host, first.Name, AwaitQuorum{Member: first.Name, Voters: len(members)}, needs...)
+	b.plan.Expect.Members = all
+	b.plan.Expect.MinRevision = b.diag.HighestRevision.Value
+	return b.add(first.Host, first.Name, Canary{Through: first.Name, Members: all, Case: b.choices.Case}, await)
+}
