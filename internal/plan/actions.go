@@ -39,6 +39,7 @@ const (
 	KindDefragment     Kind = "defragment"
 	KindDisarmAlarm    Kind = "disarm-alarm"
 	KindCanary         Kind = "canary"
+	KindDiscard        Kind = "discard"
 )
 
 // StopMember stops a member's process and makes sure that it stays down.
@@ -176,4 +177,12 @@ type Canary struct {
 	Through string   `json:"through"`
 	Members []string `json:"members"`
 	Case    string   `json:"case"`
+}
+
+// Discard removes a folder or file that a finished case has left behind. It
+// refuses any path that does not carry the case's name. DANGER: this is the
+// only action that deletes.
+type Discard struct {
+	Path string `json:"path"`
+	Case string `json:"case"`
 }

@@ -83,6 +83,8 @@ func DecodeAction(kind Kind, data []byte) (Action, error) {
 		return decode[DisarmAlarm](data)
 	case KindCanary:
 		return decode[Canary](data)
+	case KindDiscard:
+		return decode[Discard](data)
 	}
 	return nil, fmt.Errorf("action %q is not known to this version of salvor", kind)
 }

@@ -188,3 +188,14 @@ func (Canary) Risk() Risk { return RiskNone }
 func (a Canary) Text() say.Text { return say.New("action."+string(a.Kind()), a.Through) }
 
 func (Canary) action() {}
+
+// Kind implements Action.
+func (Discard) Kind() Kind { return KindDiscard }
+
+// Risk implements Action.
+func (Discard) Risk() Risk { return RiskHigh }
+
+// Text implements Action.
+func (a Discard) Text() say.Text { return say.New("action."+string(a.Kind()), a.Path) }
+
+func (Discard) action() {}

@@ -143,3 +143,15 @@ func (p Plan) Hosts() []string {
 	}
 	return out
 }
+
+// Intact tells whether the plan is still what its ID was computed from.
+func (p Plan) Intact() error {
+	sealed, err := p.seal()
+	if err != nil {
+		return err
+	}
+	if sealed.ID != p.ID {
+		return fmt.Errorf("plan %s was changed after it was made (its content now hashes to %s): what was reviewed is not what would run", p.ID, sealed.ID)
+	}
+	return nil
+}

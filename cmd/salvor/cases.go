@@ -1,0 +1,105 @@
+package main
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"github.com/salvor-project/salvor/internal/casefile"
+	"github.com/salvor-project/salvor/internal/report"
+)
+
+// caseLine is one case in the list.
+type caseLine struct {
+	Name     string `json:"name"`
+	Where    string `json:"where"`
+	Scenario string `json:"scenario,omitempty"`
+	State    string `json:"state"`
+}
+
+func (a *app) casesCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "cases",
+		Short: "List the cases that are kept here and mirrored on the hosts",
+		Args:  args(cobra.NoArgs),
+		RunE: func(c *cobra.Command, _ []string) error {
+			if err := a.formats("text", "json"); err != nil {
+				return err
+			}
+			lines, err := localCases(a.cases)
+			if err != nil {
+				return err
+			}
+			if cfg, err := a.load(); err == nil {
+				fleet, err := a.fleet(cfg)
+				if err != nil {
+					return err
+				}
+				defer fleet.Close()
+				for _, h := range fleet.Hosts() {
+					lines = append(lines, mirrors(c, h)...)
+				}
+			}
+			if a.output == "json" {
+				return report.JSON(a.out, "Cases", map[string]any{"cases": lines})
+			}
+			for _, l := range lines {
+				if err := a.say("%-48s %-12s %-14s %s\n", l.Name, l.State, l.Scenario, l.Where); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+	}
+}
+
+func localCases(parent string) ([]caseLine, error) {
+	entries, err := os.ReadDir(parent)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var out []caseLine
+	for _, e := range entries {
+		folder, err := casefile.Open(filepath.Join(parent, e.Name()))
+		if err != nil {
+			continue
+		}
+		c, err := folder.Load()
+		if err != nil {
+			out = append(out, caseLine{Name: e.Name(), Where: folder.Dir, State: "unreadable"})
+			continue
+		}
+		l := caseLine{Name: c.Name, Where: folder.Dir, State: stateOf(c)}
+		if c.Plan != nil {
+			l.Scenario = string(c.Plan.Scenario)
+		} else if c.Diagnosis != nil {
+			l.Scenario = string(c.Diagnosis.Scenario)
+		}
+		out = append(out, l)
+	}
+	return out, nil
+}
+
+// stateOf says in one word how far a case is.
+func stateOf(c casefile.Case) string {
+	switch {
+	case c.Verdict != nil && c.Verdict.Passed:
+		return "passed"
+	case c.Verdict != nil:
+		return "not proven"
+	case c.Plan == nil:
+		return "seen"
+	case !begun(c.Journal):
+		return "planned"
+	}
+	if last := c.Journal[len(c.Journal)-1]; last.Event == casefile.EventEnded && last.Error == "" {
+		return "done"
+	}
+	return "interrupted"
+}

@@ -1,0 +1,47 @@
+package main
+
+import (
+	"github.com/spf13/cobra"
+
+	"github.com/salvor-project/salvor/internal/report"
+)
+
+// kept is the result of evidence.
+type kept struct {
+	Case string `json:"case"`
+	Dir  string `json:"dir"`
+}
+
+func (a *app) evidenceCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "evidence",
+		Short: "Preserve what can be seen now in a case folder, and change nothing",
+		Long:  "Evidence stores facts, diagnosis, logs and listings. Recover does it first, always.\n\n" + exitCodes,
+		Args:  args(cobra.NoArgs),
+		RunE: func(c *cobra.Command, _ []string) error {
+			if err := a.formats("text", "json"); err != nil {
+				return err
+			}
+			cfg, err := a.load()
+			if err != nil {
+				return err
+			}
+			fleet, err := a.fleet(cfg)
+			if err != nil {
+				return err
+			}
+			defer fleet.Close()
+			folder, err := a.openCase(c.Context(), fleet, look(c.Context(), fleet, defaultBudget))
+			if err != nil {
+				return err
+			}
+			if err := a.writeReports(folder); err != nil {
+				return err
+			}
+			if a.output == "json" {
+				return report.JSON(a.out, "Evidence", kept{folder.Name(), folder.Dir})
+			}
+			return a.say("%s\n", folder.Dir)
+		},
+	}
+}

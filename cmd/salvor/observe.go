@@ -1,0 +1,38 @@
+package main
+
+import (
+	"context"
+	"time"
+
+	"github.com/salvor-project/salvor/internal/cluster"
+	"github.com/salvor-project/salvor/internal/diagnose"
+	"github.com/salvor-project/salvor/internal/remote"
+)
+
+// defaultBudget is how long an observation may take as a whole.
+const defaultBudget = 20 * time.Second
+
+// seen is one observation with its answer.
+type seen struct {
+	facts     cluster.Facts
+	diagnosis diagnose.Diagnosis
+}
+
+// look observes and diagnoses.
+func look(ctx context.Context, f *remote.Fleet, budget time.Duration) seen {
+	facts := f.Observe(ctx, time.Now(), budget)
+	return seen{facts, diagnose.Diagnose(facts)}
+}
+
+// verdictOf turns a diagnosis into the error that stands for its exit code.
+func verdictOf(d diagnose.Diagnosis) error {
+	switch {
+	case d.Scenario == diagnose.Unreachable:
+		return errUnseen
+	case d.Scenario == diagnose.Healthy && len(d.Unknown) == 0:
+		return nil
+	case d.Scenario == diagnose.Healthy:
+		return errUnseen
+	}
+	return errFindings
+}

@@ -1,0 +1,145 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/salvor-project/salvor/internal/casefile"
+	"github.com/salvor-project/salvor/internal/plan"
+	"github.com/salvor-project/salvor/internal/remote"
+	"github.com/salvor-project/salvor/internal/report"
+)
+
+func (a *app) recoverCommand() *cobra.Command {
+	var k consent
+	var source string
+	c := &cobra.Command{
+		Use:   "recover",
+		Short: "Diagnose, plan, ask, repair, prove and report: the command for three in the morning",
+		Long: `Recover looks, says what it found and what it would do, asks, and does it.
+Nothing is deleted: whatever is replaced is set aside, and ` + "`salvor rollback`" + `
+puts it back. It may be interrupted at any moment; ` + "`salvor resume`" + ` goes on.
+
+` + exitCodes,
+		Args: args(cobra.NoArgs),
+	}
+	k.addFlags(c)
+	c.Flags().StringVar(&source, "source", "", "recover from this candidate instead of the recommended one (see diagnose)")
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		if err := a.formats("text", "json"); err != nil {
+			return err
+		}
+		if err := k.check(); err != nil {
+			return err
+		}
+		cfg, err := a.load()
+		if err != nil {
+			return err
+		}
+		fleet, err := a.fleet(cfg)
+		if err != nil {
+			return err
+		}
+		defer fleet.Close()
+		return a.recoverWith(c.Context(), fleet, k, source)
+	}
+	return c
+}
+
+// recoverWith is recover once the machines are at hand; the demo calls it too.
+func (a *app) recoverWith(ctx context.Context, fleet *remote.Fleet, k consent, source string) error {
+	s := look(ctx, fleet, defaultBudget)
+	if a.output == "text" {
+		if err := report.Diagnosis(a.out, s.diagnosis, s.facts, a.style()); err != nil {
+			return err
+		}
+	}
+	folder, err := a.openCase(ctx, fleet, s)
+	if err != nil {
+		return err
+	}
+	p, err := makePlan(s, folder.Name(), source)
+	if err != nil {
+		return hint(err, "what was found is kept in %s", folder.Dir)
+	}
+	if err := folder.Write(casefile.PlanFile, p); err != nil {
+		return err
+	}
+	if a.output == "text" {
+		if err := report.Plan(a.out, p, a.style()); err != nil {
+			return err
+		}
+	}
+	note, err := a.agree(p, k)
+	if err != nil {
+		return err
+	}
+	return a.carryOut(ctx, fleet, folder, p, note)
+}
+
+// makePlan builds the plan for what was seen.
+func makePlan(s seen, caseName, source string) (plan.Plan, error) {
+	token, err := randomHex(16)
+	if err != nil {
+		return plan.Plan{}, err
+	}
+	return plan.Build(s.facts, s.diagnosis, plan.Choices{Case: caseName, Token: "salvor-" + token, Source: source, Now: s.facts.At})
+}
+
+func randomHex(n int) (string, error) {
+	b := make([]byte, n)
+	if _, err := rand.Read(b); err != nil {
+		return "", fmt.Errorf("make a random token: %w", err)
+	}
+	return hex.EncodeToString(b), nil
+}
+
+// openCase makes the case folder and preserves the evidence, before anything
+// is done.
+func (a *app) openCase(ctx context.Context, fleet *remote.Fleet, s seen) (casefile.Folder, error) {
+	random, err := randomHex(2)
+	if err != nil {
+		return casefile.Folder{}, err
+	}
+	folder, err := casefile.Create(a.cases, casefile.NewName(time.Now(), fleet.Config.Cluster, random))
+	if err != nil {
+		return folder, err
+	}
+	if err := folder.Write(casefile.FactsFile, s.facts); err != nil {
+		return folder, err
+	}
+	if err := folder.Write(casefile.DiagnosisFile, s.diagnosis); err != nil {
+		return folder, err
+	}
+	return folder, preserve(ctx, fleet, folder)
+}
+
+// evidenceBudget is how long a host may take to hand its evidence over.
+const evidenceBudget = 20 * time.Second
+
+// preserve stores what every host can still show. A host that cannot be asked
+// is noted, never an error.
+func preserve(ctx context.Context, fleet *remote.Fleet, folder casefile.Folder) error {
+	ctx, cancel := context.WithTimeout(ctx, evidenceBudget)
+	defer cancel()
+	for _, h := range fleet.Hosts() {
+		files, err := h.Evidence(ctx, fleet.Config)
+		if err != nil {
+			if err := folder.WriteBytes("evidence/"+h.Name+"-missing.txt", []byte(err.Error()+"\n")); err != nil {
+				return err
+			}
+			continue
+		}
+		for _, f := range files {
+			if err := folder.WriteBytes("evidence/"+h.Name+"/"+f.Name, f.Data); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}

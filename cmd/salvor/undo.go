@@ -1,0 +1,133 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/salvor-project/salvor/internal/casefile"
+	"github.com/salvor-project/salvor/internal/cluster"
+	"github.com/salvor-project/salvor/internal/operate"
+	"github.com/salvor-project/salvor/internal/plan"
+	"github.com/salvor-project/salvor/internal/remote"
+	"github.com/salvor-project/salvor/internal/report"
+)
+
+// undo makes and carries out the plan that rolls a case back or cleans up
+// behind it.
+func (a *app) undo(ctx context.Context, arg string, k consent, clean bool) error {
+	folder, p, err := a.openPlan(arg)
+	if err != nil {
+		return err
+	}
+	if p.Undoes != "" {
+		return fmt.Errorf("case %s is itself the rollback or clean-up of %s", folder.Name(), p.Undoes)
+	}
+	fleet, err := a.fleet(p.Config)
+	if err != nil {
+		return err
+	}
+	defer fleet.Close()
+	kind, build := "rollback", func(name string) (plan.Plan, error) { return a.rollbackPlan(ctx, fleet, folder, p, name) }
+	if clean {
+		kind, build = "cleanup", func(name string) (plan.Plan, error) { return plan.Cleanup(p, plan.Choices{Case: name}) }
+	}
+	next, made, err := a.followUp(folder, kind, build)
+	if err != nil {
+		return err
+	}
+	if err := report.Plan(a.err, made, a.style()); err != nil {
+		return err
+	}
+	accepted, err := a.agree(made, k)
+	if err != nil {
+		return err
+	}
+	if err := a.carryOut(ctx, fleet, next, made, accepted); err != nil {
+		return err
+	}
+	if a.output == "json" {
+		return report.JSON(a.out, "Plan", made)
+	}
+	return a.say("Done. The journal is in %s\n", next.Dir)
+}
+
+func (a *app) rollbackPlan(ctx context.Context, fleet *remote.Fleet, folder casefile.Folder, p plan.Plan, name string) (plan.Plan, error) {
+	var f cluster.Facts
+	if err := folder.Read(casefile.FactsFile, &f); err != nil {
+		return plan.Plan{}, err
+	}
+	entries, err := casefile.ReadJournal(folder.Path(casefile.JournalFile))
+	if err != nil {
+		return plan.Plan{}, err
+	}
+	effects, err := effectsOf(ctx, fleet, p, entries)
+	if err != nil {
+		return plan.Plan{}, err
+	}
+	made, err := plan.Rollback(p, f, effects, plan.Choices{Case: name})
+	if errors.Is(err, plan.ErrNoWayBack) {
+		err = hint(err, "the cluster is alive: `salvor diagnose` says what it needs now")
+	}
+	return made, err
+}
+
+// effectsOf tells which steps of a case have had their effect: what the
+// journal shows as done and, where a start has no end, what the host says.
+func effectsOf(ctx context.Context, fleet *remote.Fleet, p plan.Plan, entries []casefile.Entry) (map[plan.StepID]bool, error) {
+	started, done := map[plan.StepID]bool{}, map[plan.StepID]bool{}
+	for _, e := range entries {
+		switch e.Event {
+		case casefile.EventStarted:
+			started[e.Step] = true
+		case casefile.EventDone:
+			done[e.Step] = true
+		}
+	}
+	for _, s := range p.Steps {
+		if done[s.ID] || !started[s.ID] || s.Action.Kind() == plan.KindCopyFiles {
+			continue
+		}
+		h, err := fleet.Host(s.Host)
+		if err != nil {
+			return nil, err
+		}
+		state, _, err := h.Done(ctx, p.Config, p.Case, s.Action)
+		if err != nil {
+			return nil, fmt.Errorf("ask whether step %s was done: %w", s.ID, err)
+		}
+		done[s.ID] = state != operate.No
+	}
+	return done, nil
+}
+
+func (a *app) cleanupCommand() *cobra.Command {
+	var k consent
+	c := &cobra.Command{
+		Use:   "cleanup CASE",
+		Short: "Delete what a finished case has set aside, after a passed verdict",
+		Long: `Cleanup is the only command that deletes. It refuses a case without a passed
+verdict, and after it there is no way back: make a backup first.
+
+` + exitCodes,
+		Args: args(cobra.ExactArgs(1)),
+	}
+	k.addFlags(c)
+	c.RunE = func(c *cobra.Command, list []string) error {
+		if err := a.formats("text", "json"); err != nil {
+			return err
+		}
+		folder, err := a.openCaseFolder(list[0])
+		if err != nil {
+			return err
+		}
+		var v casefile.Verdict
+		if err := folder.Read(casefile.VerdictFile, &v); err != nil || !v.Passed {
+			return hint(fmt.Errorf("case %s has no passed verdict: nothing is deleted", folder.Name()), "`salvor verify %s` looks again", folder.Dir)
+		}
+		return a.undo(c.Context(), list[0], k, true)
+	}
+	return c
+}

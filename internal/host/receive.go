@@ -1,0 +1,257 @@
+package host
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"io/fs"
+	"os"
+)
+
+// receiver is the command "host receive PATH". It writes to PATH.part, a file
+// or a folder of files, which it keeps when anything goes wrong, so that the
+// next attempt can go on there; PATH itself appears whole or not at all. A PATH
+// that exists is compared with what is sent and never written.
+type receiver struct {
+	path string
+	r    *frameReader
+	w    *frameWriter
+	z    *unpacker
+
+	complete bool // path exists
+	exists   bool // path, or else path.part, exists
+	dir      bool // what exists is a folder
+	root     *os.File
+	have     map[string]*prefix
+	got      []held
+}
+
+// prefix is what lies here of one file already.
+type prefix struct {
+	size int64
+	sum  hash.Hash
+}
+
+// syncEvery is how many bytes are written before they are made durable.
+const syncEvery = 64 << 20
+
+func receive(ctx context.Context, path string, stdin io.Reader, stdout io.Writer) error {
+	r := &receiver{path: path, r: newFrameReader(stdin), w: &frameWriter{w: stdout}, have: map[string]*prefix{}}
+	err := r.run(ctx)
+	if r.root != nil {
+		err = errors.Join(err, r.root.Close())
+	}
+	if err == nil {
+		err = r.w.json(frameStored, stored{Files: r.got})
+	}
+	if err != nil {
+		// The other side may be gone; then this is for nobody.
+		_ = r.w.json(frameTrouble, faultOf(err))
+		return fmt.Errorf("receive %s: %w", path, err)
+	}
+	return nil
+}
+
+func (r *receiver) part() string { return r.path + ".part" }
+
+func (r *receiver) run(ctx context.Context) error {
+	if err := r.look(ctx); err != nil {
+		return err
+	}
+	if err := r.w.json(frameOffer, r.offer()); err != nil {
+		return err
+	}
+	var s start
+	if err := r.r.expect(frameStart, &s); err != nil {
+		return fmt.Errorf("read what is to come: %w", err)
+	}
+	if s.Protocol != bulkProtocol {
+		return &Failure{Code: CodeVersion, Hint: "use the same salvor binary on both sides", Err: fmt.Errorf("%w: transfer protocol %d there, %d here", ErrVersion, s.Protocol, bulkProtocol)}
+	}
+	if r.exists && r.dir != s.Dir {
+		return r.other("a file and a folder are not the same thing")
+	}
+	r.dir = s.Dir
+	if !r.exists {
+		if err := r.create(); err != nil {
+			return err
+		}
+	}
+	var err error
+	if r.z, err = newUnpacker(); err != nil {
+		return err
+	}
+	if err := r.files(ctx); err != nil {
+		return err
+	}
+	if len(r.got) != s.Files {
+		return fmt.Errorf("%d files came instead of %d", len(r.got), s.Files)
+	}
+	return r.finish()
+}
+
+// offer tells the sender what lies here.
+func (r *receiver) offer() offer {
+	o := offer{Protocol: bulkProtocol, Complete: r.complete}
+	for name, p := range r.have {
+		o.Files = append(o.Files, held{Name: name, Size: p.size, SHA256: hexSum(p.sum)})
+	}
+	return o
+}
+
+// other refuses a target that exists and is something else.
+func (r *receiver) other(why string) error {
+	what := r.part()
+	if r.complete {
+		what = r.path
+	}
+	return &Failure{Code: CodeExists, Hint: "move it away, or choose another path", Err: fmt.Errorf("%w: %s: %s", ErrExists, what, why)}
+}
+
+// files receives all files up to the end frame.
+func (r *receiver) files(ctx context.Context) error {
+	seen := map[string]bool{}
+	for {
+		f, err := r.r.next()
+		if err != nil {
+			return fmt.Errorf("read the next file: %w", err)
+		}
+		switch f.kind {
+		case frameAlive:
+			continue
+		case frameEnd:
+			return nil
+		case frameHeader:
+		default:
+			return fmt.Errorf("a frame %q came in the place of a file", f.kind)
+		}
+		var h header
+		if err := f.decode(&h); err != nil {
+			return err
+		}
+		if seen[h.Name] || !r.fits(h.Name) {
+			return fmt.Errorf("a file named %q cannot come here", h.Name)
+		}
+		seen[h.Name] = true
+		if err := r.file(ctx, h); err != nil {
+			return err
+		}
+	}
+}
+
+// file receives one file.
+func (r *receiver) file(ctx context.Context, h header) error {
+	p := r.have[h.Name]
+	if r.complete {
+		return r.compare(h, p)
+	}
+	f, err := r.open(h.Name)
+	if err != nil {
+		return err
+	}
+	if f != r.root {
+		defer f.Close()
+	}
+	sum := sha256.New()
+	switch {
+	case h.From == 0:
+		err = f.Truncate(0)
+	case p != nil && p.size == h.From && h.From <= h.Size:
+		sum = p.sum
+	default:
+		return fmt.Errorf("the sender goes on at byte %d, which was not offered", h.From)
+	}
+	if err != nil {
+		return err
+	}
+	if err := r.data(ctx, f, h, sum); err != nil {
+		return err
+	}
+	if err := f.Chmod(fs.FileMode(h.Mode) & fs.ModePerm); err != nil {
+		return err
+	}
+	return f.Sync()
+}
+
+// data writes a file's data frames and judges the whole by its trailer.
+func (r *receiver) data(ctx context.Context, f *os.File, h header, sum hash.Hash) error {
+	at, unsynced := h.From, int64(0)
+	for {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		fr, err := r.r.next()
+		if err != nil {
+			return fmt.Errorf("read byte %d of %d: %w", at, h.Size, errors.Join(err, f.Sync()))
+		}
+		switch fr.kind {
+		case frameAlive:
+			continue
+		case frameTrailer:
+			return r.judge(fr, held{Name: h.Name, Size: at, SHA256: hexSum(sum)}, h.Size)
+		case frameData:
+		default:
+			return fmt.Errorf("a frame %q came in the place of data", fr.kind)
+		}
+		plain, err := r.z.unpack(fr)
+		if err != nil {
+			return err
+		}
+		if at+int64(len(plain)) > h.Size {
+			return fmt.Errorf("more data came than the %d bytes that were announced", h.Size)
+		}
+		if _, err := f.WriteAt(plain, at); err != nil {
+			return err
+		}
+		sum.Write(plain)
+		at += int64(len(plain))
+		if unsynced += int64(len(plain)); unsynced >= syncEvery {
+			if err := f.Sync(); err != nil {
+				return err
+			}
+			unsynced = 0
+		}
+	}
+}
+
+// judge compares what lies here with what the sender has read.
+func (r *receiver) judge(fr frame, here held, size int64) error {
+	var there held
+	if err := fr.decode(&there); err != nil {
+		return err
+	}
+	if here.Size != size || there != here {
+		return &Failure{Code: CodeCorrupt, Hint: "repeat the transfer", Err: fmt.Errorf("what arrived is not what was sent: %d bytes %s here, %d bytes %s there", here.Size, here.SHA256, there.Size, there.SHA256)}
+	}
+	r.got = append(r.got, here)
+	return nil
+}
+
+// compare checks a file of a target that exists.
+func (r *receiver) compare(h header, p *prefix) error {
+	if p == nil || h.From != h.Size || p.size != h.Size {
+		return r.other(fmt.Sprintf("the file %q differs", h.Name))
+	}
+	var there held
+	if err := r.r.expect(frameTrailer, &there); err != nil {
+		return err
+	}
+	here := held{Name: h.Name, Size: p.size, SHA256: hexSum(p.sum)}
+	if there != here {
+		return r.other(fmt.Sprintf("the file %q differs", h.Name))
+	}
+	r.got = append(r.got, here)
+	return nil
+}
+
+// fits tells whether a file of this name can be part of what comes: a single
+// file has none, and one in a folder may begin with a dot.
+func (r *receiver) fits(name string) bool {
+	if !r.dir {
+		return name == ""
+	}
+	return ValidName(name) == nil || (len(name) > 1 && name[0] == '.' && ValidName(name[1:]) == nil)
+}

@@ -1,0 +1,175 @@
+package observe
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"sort"
+	"sync"
+	"time"
+
+	"github.com/salvor-project/salvor/internal/cluster"
+	"github.com/salvor-project/salvor/internal/datadir"
+	"github.com/salvor-project/salvor/internal/etcd"
+	"github.com/salvor-project/salvor/internal/pki"
+	"github.com/salvor-project/salvor/internal/supervise"
+)
+
+// liveBudget is how long a member may take to answer everything it is asked.
+const liveBudget = 6 * time.Second
+
+// Host observes the machine that this process runs on, as the configuration
+// calls it.
+func Host(ctx context.Context, cfg cluster.Config, host, version string) cluster.HostFacts {
+	name, err := os.Hostname()
+	if err != nil {
+		name = host
+	}
+	f := cluster.HostFacts{Name: host, Reached: cluster.Is(cluster.HostInfo{
+		Hostname: name, OS: runtime.GOOS + "/" + runtime.GOARCH, Clock: time.Now(), Version: version})}
+	var wg sync.WaitGroup
+	for _, m := range cfg.Members {
+		if m.Host == host {
+			f.Members = append(f.Members, cluster.MemberFacts{Name: m.Name})
+		}
+	}
+	for i := range f.Members {
+		m, _ := cfg.Member(f.Members[i].Name)
+		wg.Go(func() { f.Members[i] = member(ctx, m, cfg.Client) })
+	}
+	wg.Go(func() { f.Snapshots = snapshots(ctx, cfg, host) })
+	wg.Go(func() { f.Witnesses = witnesses(cfg, host) })
+	wg.Wait()
+	return f
+}
+
+func member(ctx context.Context, m cluster.Member, tls cluster.TLS) cluster.MemberFacts {
+	f := cluster.MemberFacts{Name: m.Name}
+	var wg sync.WaitGroup
+	wg.Go(func() { f.Process = cluster.From(supervise.Find(ctx, m)) })
+	wg.Go(func() { f.Disk = cluster.From(datadir.Inspect(ctx, m.DataDir, m.WALDir)) })
+	wg.Go(func() {
+		live, cancel := context.WithTimeout(ctx, liveBudget)
+		defer cancel()
+		f.Live = etcd.Live(live, m, tls)
+	})
+	wg.Go(func() { f.Certificates = certificates(ctx, m, tls) })
+	wg.Go(func() { f.Space = cluster.From(space(m.DataDir)) })
+	wg.Wait()
+	return f
+}
+
+// certificates reads what lies on disk and what is being served.
+func certificates(ctx context.Context, m cluster.Member, client cluster.TLS) []cluster.Known[cluster.Certificate] {
+	var out []cluster.Known[cluster.Certificate]
+	for _, f := range []struct{ path, use string }{
+		{m.Certificates.Server, "server"}, {m.Certificates.Peer, "peer"}, {m.Certificates.CA, "ca"},
+		{m.Certificates.PeerCA, "ca"}, {client.Cert, "client"},
+	} {
+		if f.path == "" {
+			continue
+		}
+		certs, err := pki.Read(f.path, f.use)
+		if err != nil {
+			out = append(out, cluster.Unknown[cluster.Certificate]("%v", err))
+		}
+		for _, c := range certs {
+			out = append(out, cluster.Is(c))
+		}
+	}
+	return append(out, served(ctx, m)...)
+}
+
+// served asks each TLS port for the certificate it shows. A port that does not
+// answer shows none; that is told by the process and live facts.
+func served(ctx context.Context, m cluster.Member) []cluster.Known[cluster.Certificate] {
+	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
+	defer cancel()
+	var out []cluster.Known[cluster.Certificate]
+	for _, p := range []struct {
+		use  string
+		urls []string
+	}{{"server", m.ClientURLs}, {"peer", m.PeerURLs}} {
+		for _, u := range p.urls {
+			if c, err := pki.Served(ctx, u, p.use); err == nil {
+				out = append(out, cluster.Is(c))
+			}
+		}
+	}
+	return out
+}
+
+// snapshots looks into every place of this host, one level deep.
+func snapshots(ctx context.Context, cfg cluster.Config, host string) []cluster.SnapshotFacts {
+	var out []cluster.SnapshotFacts
+	for _, p := range cfg.Snapshots {
+		if p.Host != host {
+			continue
+		}
+		for _, path := range files(p.Path) {
+			f, err := datadir.InspectSnapshot(ctx, path)
+			if err != nil {
+				f = cluster.SnapshotFacts{Path: path, DB: cluster.Unknown[cluster.DB]("%v", err)}
+			}
+			out = append(out, f)
+		}
+	}
+	return out
+}
+
+// files gives the path itself or, for a folder, its regular files in order.
+func files(path string) []string {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil
+	}
+	if !info.IsDir() {
+		return []string{path}
+	}
+	entries, err := os.ReadDir(path)
+	if err != nil {
+		return nil
+	}
+	var out []string
+	for _, e := range entries {
+		if e.Type().IsRegular() && filepath.Ext(e.Name()) != ".part" {
+			out = append(out, filepath.Join(path, e.Name()))
+		}
+	}
+	sort.Strings(out)
+	return out
+}
+
+func witnesses(cfg cluster.Config, host string) []cluster.WitnessFacts {
+	var out []cluster.WitnessFacts
+	for _, p := range cfg.Witnesses {
+		if p.Host == host {
+			out = append(out, witness(p.Path))
+		}
+	}
+	return out
+}
+
+func witness(path string) cluster.WitnessFacts {
+	f := cluster.WitnessFacts{Path: path}
+	var w struct {
+		Revision int64     `json:"revision"`
+		At       time.Time `json:"at"`
+	}
+	b, err := os.ReadFile(path)
+	if err == nil {
+		err = json.Unmarshal(b, &w)
+	}
+	if err == nil && w.Revision <= 0 {
+		err = fmt.Errorf("it names no revision")
+	}
+	if err != nil {
+		f.Revision = cluster.Unknown[int64]("read witness: %v", err)
+		return f
+	}
+	f.Revision, f.At = cluster.Is(w.Revision), w.At
+	return f
+}

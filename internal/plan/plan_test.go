@@ -1,0 +1,167 @@
+package plan_test
+
+import (
+	"encoding/json"
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/salvor-project/salvor/internal/diagnose"
+	"github.com/salvor-project/salvor/internal/diagnose/stories"
+	"github.com/salvor-project/salvor/internal/plan"
+)
+
+func choices() plan.Choices { return plan.Choices{Case: "case-1", Token: "token-1"} }
+
+func build(t *testing.T, name string) (plan.Plan, error) {
+	t.Helper()
+	f := stories.All()[name].World.Facts
+	return plan.Build(f, diagnose.Diagnose(f), choices())
+}
+
+// TestEveryStory builds the plan of every story: it is safe, the same each
+// time, and survives its own JSON; or it is refused for the right reason.
+func TestEveryStory(t *testing.T) {
+	refused := map[string]error{
+		"healthy": plan.ErrHealthy, "certs-expired": plan.ErrRefused, "disk-full": plan.ErrRefused, "partition": plan.ErrRefused,
+		"diverged": plan.ErrRefused, "two-unreached": plan.ErrUnseen, "all-unreached": plan.ErrUnseen, "nothing-left": plan.ErrNoCandidate,
+	}
+	for name := range stories.All() {
+		t.Run(name, func(t *testing.T) {
+			p, err := build(t, name)
+			if want := refused[name]; want != nil {
+				if !errors.Is(err, want) {
+					t.Fatalf("got %v, want %v", err, want)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			again, err := build(t, name)
+			if err != nil || again.ID != p.ID {
+				t.Fatalf("the same facts gave plan %s, then %s (%v)", p.ID, again.ID, err)
+			}
+			b, err := json.Marshal(p)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var back plan.Plan
+			if err := json.Unmarshal(b, &back); err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(p.Steps, back.Steps); diff != "" {
+				t.Fatalf("the plan does not survive its JSON:\n%s", diff)
+			}
+			if err := back.Intact(); err != nil {
+				t.Fatal(err)
+			}
+		})
+	}
+}
+
+// TestSteps pins the order of what is done.
+func TestSteps(t *testing.T) {
+	want := map[string]string{
+		"stopped":     "start-member@m1 start-member@m2 start-member@m3 await-quorum@m1 canary@m1",
+		"member-lost": "save-snapshot@m1 stop-member@m3 remove-member@m3 set-aside@m3 add-learner@m3 start-member@m3 promote-learner@m3 await-quorum@m1 canary@m1",
+		"majority-lost": "stop-member@m1 stop-member@m2 stop-member@m3 salvage@m1 build-member@m1 copy-files@hm2-image build-member@m2 copy-files@hm3-image build-member@m3 " +
+			"set-aside@m1 put-in-place@m1 set-aside@m2 put-in-place@m2 set-aside@m3 put-in-place@m3 start-member@m1 start-member@m2 start-member@m3 await-quorum@m1 canary@m1",
+		"all-lost": "check-image@hm1 stop-member@m1 stop-member@m2 stop-member@m3 build-member@m1 copy-files@hm2-image build-member@m2 copy-files@hm3-image build-member@m3 " +
+			"set-aside@m1 put-in-place@m1 set-aside@m2 put-in-place@m2 set-aside@m3 put-in-place@m3 start-member@m1 start-member@m2 start-member@m3 await-quorum@m1 canary@m1",
+		"no-space": "save-snapshot@m1 compact@m1 defragment@m2 defragment@m3 defragment@m1 disarm-alarm@m1 await-quorum@m1 canary@m1",
+		"impostor": "save-snapshot@m1 stop-member@m3 remove-member@m3 set-aside@m3 add-learner@m3 start-member@m3 promote-learner@m3 await-quorum@m1 canary@m1",
+	}
+	for name, steps := range want {
+		p, err := build(t, name)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		var got []string
+		for _, s := range p.Steps {
+			got = append(got, string(s.ID))
+		}
+		if diff := cmp.Diff(strings.Fields(steps), got); diff != "" {
+			t.Errorf("%s:\n%s", name, diff)
+		}
+	}
+}
+
+// TestUnsafePlansAreRefused breaks a good plan in every way that Check knows.
+func TestUnsafePlansAreRefused(t *testing.T) {
+	find := func(p plan.Plan, id plan.StepID) *plan.Step {
+		for i := range p.Steps {
+			if p.Steps[i].ID == id {
+				return &p.Steps[i]
+			}
+		}
+		t.Fatalf("no step %s", id)
+		return nil
+	}
+	for name, breakIt := range map[string]func(*plan.Plan){
+		"moved before it is built": func(p *plan.Plan) { find(*p, "set-aside@m1").Needs = []plan.StepID{"stop-member@m1"} },
+		"does not come before":     func(p *plan.Plan) { find(*p, "salvage@m1").Needs = []plan.StepID{"canary@m1"} },
+		"not stopped":              func(p *plan.Plan) { find(*p, "salvage@m1").Needs = nil },
+		"unknown host":             func(p *plan.Plan) { find(*p, "canary@m1").Host = "nowhere" },
+		"one name twice":           func(p *plan.Plan) { find(*p, "set-aside@m2").ID = "set-aside@m1" },
+	} {
+		p, err := build(t, "majority-lost")
+		if err != nil {
+			t.Fatal(err)
+		}
+		breakIt(&p)
+		if err := p.Check(); err == nil {
+			t.Errorf("%s: the plan passed", name)
+		}
+		if err := p.Intact(); err == nil {
+			t.Errorf("%s: the plan's ID still fits", name)
+		}
+	}
+	p, err := build(t, "no-space")
+	if err != nil {
+		t.Fatal(err)
+	}
+	find(p, "defragment@m3").Needs = []plan.StepID{"compact@m1"}
+	if err := p.Check(); err == nil {
+		t.Error("two members were defragmented at the same time")
+	}
+}
+
+func TestIntactDataIsNeverRestoredOver(t *testing.T) {
+	f := stories.All()["stopped"].World.Snapshot(10).Facts
+	c := choices()
+	c.Source = "snapshot:hm1:/b/s.db"
+	if _, err := plan.Build(f, diagnose.Diagnose(f), c); !errors.Is(err, plan.ErrRefused) {
+		t.Fatalf("got %v, want a refusal", err)
+	}
+}
+
+func TestRollbackPutsBackOnlyWhatWasMoved(t *testing.T) {
+	f := stories.All()["majority-lost"].World.Facts
+	p, err := plan.Build(f, diagnose.Diagnose(f), choices())
+	if err != nil {
+		t.Fatal(err)
+	}
+	back, err := plan.Rollback(p, f, map[plan.StepID]bool{"stop-member@m1": true, "set-aside@m1": true}, plan.Choices{Case: "case-2"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, s := range back.Steps {
+		got = append(got, string(s.ID))
+	}
+	want := "stop-member@m1 stop-member@m2 stop-member@m3 set-aside@m1 put-in-place@m1 start-member@m1"
+	if diff := cmp.Diff(strings.Fields(want), got); diff != "" {
+		t.Error(diff)
+	}
+	f = stories.All()["member-lost"].World.Facts
+	if p, err = plan.Build(f, diagnose.Diagnose(f), choices()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := plan.Rollback(p, f, map[plan.StepID]bool{"remove-member@m3": true}, plan.Choices{Case: "case-3"}); !errors.Is(err, plan.ErrNoWayBack) {
+		t.Errorf("got %v, want ErrNoWayBack", err)
+	}
+}

@@ -1,0 +1,158 @@
+package remote
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"sync"
+
+	"github.com/salvor-project/salvor/internal/cluster"
+	"github.com/salvor-project/salvor/internal/host"
+	"github.com/salvor-project/salvor/internal/observe"
+	"github.com/salvor-project/salvor/internal/operate"
+	"github.com/salvor-project/salvor/internal/plan"
+)
+
+// Host is one machine of the configuration. Its connection is made on first
+// use and made anew after it broke.
+type Host struct {
+	cluster.Host
+	transport host.Transport
+	options   host.DialOptions
+
+	mu     sync.Mutex
+	client *host.Client
+	owner  *host.Owner
+}
+
+// New prepares a host; nothing is dialled yet.
+func New(h cluster.Host, t host.Transport, version string) *Host {
+	return &Host{Host: h, transport: t, options: host.DialOptions{Host: h.Name, Version: version, StateDir: h.State()}}
+}
+
+// Client gives the connection, dialling if there is none or it broke. A lock
+// that was held is taken again on a new connection.
+func (h *Host) Client(ctx context.Context) (*host.Client, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.client != nil {
+		select {
+		case <-h.client.Broken():
+			_ = h.client.Close()
+			h.client = nil
+		default:
+			return h.client, nil
+		}
+	}
+	c, err := host.Dial(ctx, h.transport, h.options)
+	if err != nil {
+		return nil, err
+	}
+	if h.owner != nil {
+		if err := c.Lock(ctx, *h.owner); err != nil {
+			_ = c.Close()
+			return nil, err
+		}
+	}
+	h.client = c
+	return c, nil
+}
+
+// Lock takes the host's lock for as long as this Host is open.
+func (h *Host) Lock(ctx context.Context, owner host.Owner) error {
+	c, err := h.Client(ctx)
+	if err != nil {
+		return err
+	}
+	if err := c.Lock(ctx, owner); err != nil {
+		return err
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.owner = &owner
+	return nil
+}
+
+// Close ends the connection and frees the lock.
+func (h *Host) Close() error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.owner = nil
+	if h.client == nil {
+		return nil
+	}
+	err := h.client.Close()
+	h.client = nil
+	return err
+}
+
+func (h *Host) call(ctx context.Context, method string, params, result any, progress func(host.Progress)) error {
+	c, err := h.Client(ctx)
+	if err != nil {
+		return err
+	}
+	return c.Call(ctx, method, params, result, progress)
+}
+
+func (h *Host) question(cfg cluster.Config) question { return question{Config: cfg, Host: h.Name} }
+
+// Observe gathers the host's facts.
+func (h *Host) Observe(ctx context.Context, cfg cluster.Config) (cluster.HostFacts, error) {
+	var f cluster.HostFacts
+	err := h.call(ctx, methodObserve, h.question(cfg), &f, nil)
+	return f, err
+}
+
+// Changes counts what each member of the host holds above each revision.
+func (h *Host) Changes(ctx context.Context, cfg cluster.Config, since []int64) (map[string][]cluster.Changes, error) {
+	var out map[string][]cluster.Changes
+	err := h.call(ctx, methodChanges, changesParams{h.question(cfg), since}, &out, nil)
+	return out, err
+}
+
+// Evidence collects what is to be preserved of the host.
+func (h *Host) Evidence(ctx context.Context, cfg cluster.Config) ([]observe.EvidenceFile, error) {
+	var out []observe.EvidenceFile
+	err := h.call(ctx, methodEvidence, h.question(cfg), &out, nil)
+	return out, err
+}
+
+// Probe asks a live member of the host for fingerprints.
+func (h *Host) Probe(ctx context.Context, cfg cluster.Config, r ProbeRequest) (ProbeAnswer, error) {
+	var a ProbeAnswer
+	err := h.call(ctx, methodProbe, probeParams{h.question(cfg), r}, &a, nil)
+	return a, err
+}
+
+// Done asks whether an action's effect is there already; it changes nothing.
+func (h *Host) Done(ctx context.Context, cfg cluster.Config, caseName string, a plan.Action) (operate.State, json.RawMessage, error) {
+	p, err := h.action(cfg, caseName, a)
+	if err != nil {
+		return operate.Unsure, nil, err
+	}
+	var r doneResult
+	if err := h.call(ctx, methodDone, p, &r, nil); err != nil {
+		return operate.Unsure, nil, err
+	}
+	return r.State, r.Result, nil
+}
+
+// Do carries an action out. DANGER: it changes the machine; only run may call
+// it, after it has journaled the step.
+func (h *Host) Do(ctx context.Context, cfg cluster.Config, caseName string, a plan.Action, progress func(host.Progress)) (json.RawMessage, error) {
+	p, err := h.action(cfg, caseName, a)
+	if err != nil {
+		return nil, err
+	}
+	var r json.RawMessage
+	err = h.call(ctx, methodDo, p, &r, progress)
+	return r, err
+}
+
+func (h *Host) action(cfg cluster.Config, caseName string, a plan.Action) (actionParams, error) {
+	b, err := json.Marshal(a)
+	if err != nil {
+		return actionParams{}, fmt.Errorf("encode action %s: %w", a.Kind(), err)
+	}
+	return actionParams{h.question(cfg), caseName, a.Kind(), b}, nil
+}

@@ -1,0 +1,101 @@
+package remote
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"path/filepath"
+
+	"github.com/salvor-project/salvor/internal/cluster"
+	"github.com/salvor-project/salvor/internal/etcd"
+	"github.com/salvor-project/salvor/internal/host"
+	"github.com/salvor-project/salvor/internal/observe"
+	"github.com/salvor-project/salvor/internal/operate"
+	"github.com/salvor-project/salvor/internal/plan"
+)
+
+// Methods are the methods that a host answers, for host.Serve.
+func Methods(version string) host.Methods {
+	return host.Methods{
+		methodObserve: method(func(ctx context.Context, q question, _ func(host.Progress)) (any, error) {
+			return observe.Host(ctx, q.Config, q.Host, version), nil
+		}),
+		methodChanges: method(func(ctx context.Context, p changesParams, _ func(host.Progress)) (any, error) {
+			return observe.Changes(ctx, p.Config, p.Host, p.Since), nil
+		}),
+		methodEvidence: method(func(_ context.Context, q question, _ func(host.Progress)) (any, error) {
+			return observe.Evidence(q.Config, q.Host), nil
+		}),
+		methodProbe: method(probe),
+		methodDone:  method(done),
+		methodDo:    method(do),
+	}
+}
+
+// method decodes the parameters of a typed function.
+func method[P any](f func(context.Context, P, func(host.Progress)) (any, error)) host.Method {
+	return func(ctx context.Context, raw json.RawMessage, progress func(host.Progress)) (any, error) {
+		var p P
+		if err := json.Unmarshal(raw, &p); err != nil {
+			return nil, &host.Failure{Code: host.CodeBadRequest, Err: fmt.Errorf("decode parameters: %w", err)}
+		}
+		return f(ctx, p, progress)
+	}
+}
+
+func (p actionParams) env() (operate.Env, plan.Action, error) {
+	a, err := plan.DecodeAction(p.Kind, p.Do)
+	if err != nil {
+		return operate.Env{}, nil, &host.Failure{Code: host.CodeBadRequest, Err: err}
+	}
+	h, ok := p.Config.Host(p.Host)
+	if !ok {
+		return operate.Env{}, nil, &host.Failure{Code: host.CodeBadRequest, Err: fmt.Errorf("host %q is not in the configuration", p.Host)}
+	}
+	return operate.Env{Config: p.Config, Host: p.Host, CaseDir: filepath.Join(h.State(), "cases", p.Case)}, a, nil
+}
+
+func done(ctx context.Context, p actionParams, _ func(host.Progress)) (any, error) {
+	env, a, err := p.env()
+	if err != nil {
+		return nil, err
+	}
+	state, result, err := operate.Done(ctx, env, a)
+	if err != nil {
+		return nil, err
+	}
+	return doneResult{state, result}, nil
+}
+
+func do(ctx context.Context, p actionParams, progress func(host.Progress)) (any, error) {
+	env, a, err := p.env()
+	if err != nil {
+		return nil, err
+	}
+	return operate.Do(ctx, env, a, func(done, total int64, unit string) {
+		progress(host.Progress{Done: done, Total: total, Unit: unit})
+	})
+}
+
+func probe(ctx context.Context, p probeParams, _ func(host.Progress)) (any, error) {
+	m, ok := p.Config.Member(p.Member)
+	if !ok || len(m.ClientURLs) == 0 {
+		return nil, &host.Failure{Code: host.CodeBadRequest, Err: fmt.Errorf("member %q has no client URL in the configuration", p.Member)}
+	}
+	c, err := etcd.Dial(ctx, m.ClientURLs, p.Config.Client)
+	if err != nil {
+		return nil, err
+	}
+	defer c.Close()
+	var a ProbeAnswer
+	if p.HashAt > 0 {
+		a.Hash = cluster.From(c.HashKV(ctx, m.ClientURLs[0], p.HashAt))
+	}
+	if p.ContentAt > 0 {
+		a.Content = cluster.From(c.Content(ctx, m.ClientURLs[0], p.ContentAt))
+	}
+	if p.WatchFrom > 0 {
+		a.Compacted = cluster.From(c.WatchRefused(ctx, p.WatchFrom))
+	}
+	return a, nil
+}

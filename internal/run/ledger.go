@@ -1,0 +1,116 @@
+package run
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/salvor-project/salvor/internal/casefile"
+	"github.com/salvor-project/salvor/internal/plan"
+	"github.com/salvor-project/salvor/internal/remote"
+)
+
+// mirrorLimit is how long a host may take to store one line. A host that does
+// not manage keeps a mirror that ends earlier, which a resume can live with.
+const mirrorLimit = 5 * time.Second
+
+// ledger is the journal with its mirrors on the hosts.
+type ledger struct {
+	mu      sync.Mutex // keeps the mirrors in the journal's order
+	folder  casefile.Folder
+	journal *casefile.Journal
+	mirrors []*remote.Host
+}
+
+// openLedger opens the journal and tells which steps it shows as done.
+func openLedger(_ context.Context, folder casefile.Folder, fleet *remote.Fleet, p plan.Plan) (*ledger, map[plan.StepID]bool, error) {
+	j, entries, err := casefile.OpenJournal(folder.Path(casefile.JournalFile))
+	if err != nil {
+		return nil, nil, err
+	}
+	l := &ledger{folder: folder, journal: j}
+	for _, name := range p.Hosts() {
+		h, err := fleet.Host(name)
+		if err != nil {
+			return nil, nil, errors.Join(err, j.Close())
+		}
+		l.mirrors = append(l.mirrors, h)
+	}
+	done := map[plan.StepID]bool{}
+	for _, e := range entries {
+		if e.Plan != p.ID {
+			return nil, nil, errors.Join(fmt.Errorf("the journal of case %s belongs to plan %s, not to %s: it was mixed up", folder.Name(), e.Plan, p.ID), j.Close())
+		}
+		if e.Event == casefile.EventDone {
+			done[e.Step] = true
+		}
+	}
+	return l, done, nil
+}
+
+// mirrorDocuments gives every host what a resume needs. The journal goes whole:
+// a mirror may lack lines, or hold some of a run that this one does not know.
+func (l *ledger) mirrorDocuments(ctx context.Context) error {
+	for _, name := range []string{casefile.FactsFile, casefile.DiagnosisFile, casefile.PlanFile, casefile.JournalFile} {
+		b, err := os.ReadFile(l.folder.Path(name))
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("mirror the case: %w", err)
+		}
+		if err := l.each(ctx, func(ctx context.Context, h *remote.Host) error {
+			c, err := h.Client(ctx)
+			if err != nil {
+				return err
+			}
+			return c.PutCase(ctx, l.folder.Name(), name, b)
+		}); err != nil {
+			return fmt.Errorf("mirror the case: %w", err)
+		}
+	}
+	return nil
+}
+
+// write appends an entry here and on every host. Only the journal of this
+// machine decides: a mirror that fails is reported by the next step that needs
+// its host.
+func (l *ledger) write(ctx context.Context, e casefile.Entry) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	e.At = time.Now()
+	e, line, err := l.journal.Append(e)
+	if err != nil {
+		return err
+	}
+	_ = l.mirror(ctx, line, e.Seq)
+	return nil
+}
+
+func (l *ledger) mirror(ctx context.Context, line []byte, seq int64) error {
+	return l.each(ctx, func(ctx context.Context, h *remote.Host) error {
+		c, err := h.Client(ctx)
+		if err != nil {
+			return err
+		}
+		return c.AppendCase(ctx, l.folder.Name(), casefile.JournalFile, line, seq)
+	})
+}
+
+func (l *ledger) each(ctx context.Context, do func(context.Context, *remote.Host) error) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), mirrorLimit)
+	defer cancel()
+	errs := make([]error, len(l.mirrors))
+	var wg sync.WaitGroup
+	for i, h := range l.mirrors {
+		wg.Go(func() { errs[i] = do(ctx, h) })
+	}
+	wg.Wait()
+	return errors.Join(errs...)
+}
+
+func (l *ledger) close() { _ = l.journal.Close() }

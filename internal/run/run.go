@@ -1,0 +1,189 @@
+package run
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/salvor-project/salvor/internal/casefile"
+	"github.com/salvor-project/salvor/internal/host"
+	"github.com/salvor-project/salvor/internal/plan"
+	"github.com/salvor-project/salvor/internal/remote"
+)
+
+// Runner carries out one plan.
+type Runner struct {
+	Fleet *remote.Fleet
+	Case  casefile.Folder
+	// By is who runs: user@machine.
+	By string
+	// Watch is told what happens, for a person to see; may be nil. It is
+	// called from several goroutines.
+	Watch func(Update)
+	// At is called at every boundary of a step; tests use it to kill the
+	// process there. May be nil.
+	At func(Point, plan.StepID)
+
+	plan    plan.Plan
+	journal *ledger
+}
+
+// Point is a boundary within a step.
+type Point string
+
+// The boundaries, in order.
+const (
+	BeforeStarted Point = "before-started"
+	AfterStarted  Point = "after-started"
+	BeforeDone    Point = "before-done"
+	AfterDone     Point = "after-done"
+)
+
+// Update is one thing that happened.
+type Update struct {
+	Step     plan.Step
+	Event    casefile.Event
+	Found    bool
+	Progress *host.Progress
+	Elapsed  time.Duration
+	Err      error
+}
+
+// Stopped is returned when a run ended before its plan did. Nothing is lost by
+// it: the case can be resumed.
+type Stopped struct {
+	Case string
+	Step plan.StepID
+	Host string
+	Err  error
+}
+
+// Error names the step and the host.
+func (s *Stopped) Error() string {
+	return fmt.Sprintf("stopped at step %s on %s: %v", s.Step, s.Host, s.Err)
+}
+
+// Unwrap gives the cause.
+func (s *Stopped) Unwrap() error { return s.Err }
+
+// Hint is the command that goes on.
+func (s *Stopped) Hint() string {
+	return fmt.Sprintf("nothing is lost: mend the cause, then `salvor resume %s` (or `salvor rollback %s`)", s.Case, s.Case)
+}
+
+// ErrUnsure is returned when a step's state cannot be told without a person.
+var ErrUnsure = errors.New("cannot tell whether this step was done; look at the host before you go on")
+
+// Run locks the plan's hosts, mirrors the case to them, and carries out every
+// step that the journal does not show as done, independent steps at the same
+// time. Whatever the journal says, a step is first asked whether its effect is
+// already there.
+func (r *Runner) Run(ctx context.Context, p plan.Plan) error {
+	r.plan = p
+	if err := r.lock(ctx); err != nil {
+		return err
+	}
+	l, done, err := openLedger(ctx, r.Case, r.Fleet, p)
+	if err != nil {
+		return err
+	}
+	r.journal = l
+	defer l.close()
+	if err := l.mirrorDocuments(ctx); err != nil {
+		return err
+	}
+	if err := l.write(ctx, casefile.Entry{Plan: p.ID, Event: casefile.EventBegan, By: r.By}); err != nil {
+		return err
+	}
+	err = r.steps(ctx, done)
+	end := casefile.Entry{Plan: p.ID, Event: casefile.EventEnded}
+	if err != nil {
+		end.Error = err.Error()
+	}
+	return errors.Join(err, l.write(context.WithoutCancel(ctx), end))
+}
+
+// lock takes every host's lock, always in the plan's order.
+func (r *Runner) lock(ctx context.Context) error {
+	for _, name := range r.plan.Hosts() {
+		h, err := r.Fleet.Host(name)
+		if err != nil {
+			return err
+		}
+		if err := h.Lock(ctx, host.NewOwner(r.Case.Name())); err != nil {
+			return fmt.Errorf("lock %s: %w", name, err)
+		}
+	}
+	return nil
+}
+
+// finished is what a step's goroutine reports.
+type finished struct {
+	step plan.Step
+	err  error
+}
+
+// steps runs the plan as far as its needs allow. After a failure nothing new
+// begins, and what runs is waited for.
+func (r *Runner) steps(ctx context.Context, done map[plan.StepID]bool) error {
+	results := make(chan finished)
+	begun := map[plan.StepID]bool{}
+	running := 0
+	var failure error
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	for {
+		if failure == nil && ctx.Err() == nil {
+			for _, s := range r.ready(done, begun) {
+				begun[s.ID] = true
+				running++
+				wg.Go(func() { results <- finished{s, r.step(ctx, s)} })
+			}
+		}
+		if running == 0 {
+			if failure == nil && ctx.Err() != nil {
+				failure = fmt.Errorf("interrupted: %w", ctx.Err())
+			}
+			return failure
+		}
+		f := <-results
+		running--
+		if f.err == nil {
+			done[f.step.ID] = true
+		} else if failure == nil {
+			failure = &Stopped{Case: r.Case.Name(), Step: f.step.ID, Host: f.step.Host, Err: f.err}
+		}
+	}
+}
+
+// ready gives the steps whose needs are done, in the plan's order.
+func (r *Runner) ready(done, begun map[plan.StepID]bool) []plan.Step {
+	var out []plan.Step
+	for _, s := range r.plan.Steps {
+		if done[s.ID] || begun[s.ID] {
+			continue
+		}
+		ok := true
+		for _, n := range s.Needs {
+			ok = ok && done[n]
+		}
+		if ok {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+func (r *Runner) tell(u Update) {
+	if r.Watch != nil {
+		r.Watch(u)
+	}
+}
+
+func (r *Runner) at(p Point, id plan.StepID) {
+	if r.At != nil {
+		r.At(p, id)
+	}
+}
