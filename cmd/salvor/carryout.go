@@ -1,8 +1,10 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"os/user"
 	"time"
@@ -101,11 +103,11 @@ func (a *app) conclude(folder casefile.Folder, v casefile.Verdict) error {
 	if err != nil {
 		return err
 	}
-	doc := report.Build(c, a.style())
+	doc := report.Report(c, a.style())
 	if a.output == "json" {
 		err = report.JSON(a.out, "Report", doc)
 	} else {
-		err = report.Summary(a.out, doc, folder.Dir, a.style())
+		err = a.say("\n%s\n  %s\n", doc.Headline, folder.Path("report.md"))
 	}
 	if err != nil {
 		return err
@@ -122,12 +124,15 @@ func (a *app) writeReports(folder casefile.Folder) error {
 	if err != nil {
 		return err
 	}
-	doc := report.Build(c, a.style())
-	if err := folder.WriteBytes("report.md", []byte(doc.Markdown())); err != nil {
-		return err
-	}
-	if err := folder.WriteBytes("report.html", []byte(doc.HTML())); err != nil {
-		return err
+	doc := report.Report(c, a.style())
+	for name, render := range map[string]func(io.Writer) error{"report.md": doc.Markdown, "report.html": doc.HTML} {
+		var b bytes.Buffer
+		if err := render(&b); err != nil {
+			return err
+		}
+		if err := folder.WriteBytes(name, b.Bytes()); err != nil {
+			return err
+		}
 	}
 	return folder.Write("report.json", doc)
 }

@@ -25,14 +25,14 @@ func (a *app) reportCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			doc := report.Build(c, a.style())
+			doc := report.Report(c, a.style())
 			switch a.output {
 			case "json":
 				return report.JSON(a.out, "Report", doc)
 			case "html":
-				return a.say("%s", doc.HTML())
+				return doc.HTML(a.out)
 			}
-			return a.say("%s", doc.Markdown())
+			return doc.Markdown(a.out)
 		},
 	}
 }

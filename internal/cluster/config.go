@@ -82,6 +82,9 @@ func (m Member) WAL() string {
 	return filepath.Join(m.DataDir, "member", "wal")
 }
 
+// DB gives the file of the member's key-value store.
+func (m Member) DB() string { return filepath.Join(m.DataDir, "member", "snap", "db") }
+
 // Supervisor is what starts and stops a member.
 type Supervisor struct {
 	Systemd string   `json:"systemd,omitempty" yaml:"systemd,omitempty"`

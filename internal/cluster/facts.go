@@ -99,10 +99,18 @@ type Log struct {
 	// SnapshotIndex is the newest snapshot record of the log.
 	SnapshotIndex uint64 `json:"snapshotIndex"`
 	// FirstIndex to LastIndex are the entries that can be read without a gap
-	// up to the first damage; both 0 when there are none.
+	// up to the first damage. When there are none, FirstIndex is 0 and
+	// LastIndex and LastTerm are those of the snapshot record from which the
+	// log goes on (0 when there is none either), as raft counts it.
 	FirstIndex uint64 `json:"firstIndex"`
 	LastIndex  uint64 `json:"lastIndex"`
 	LastTerm   uint64 `json:"lastTerm"`
+	// ReachIndex and ReachTerm name the last entry to which the member's own
+	// db and log lead together: what a salvage of this member alone gives.
+	// They pass LastIndex when the damage lies before what the db has applied,
+	// and are LastIndex and LastTerm while the db is unknown.
+	ReachIndex uint64 `json:"reachIndex"`
+	ReachTerm  uint64 `json:"reachTerm"`
 	// RevisionsBeyondDB counts the entries above the db's consistent index
 	// that can each make a revision: an upper bound.
 	RevisionsBeyondDB int64 `json:"revisionsBeyondDB"`

@@ -101,7 +101,7 @@ func Changes(ctx context.Context, cfg cluster.Config, host string, since []int64
 			continue
 		}
 		for _, rev := range since {
-			if c, err := datadir.ChangesSince(ctx, datadir.DBPath(m.DataDir), rev); err == nil {
+			if c, err := datadir.ChangesSince(ctx, m.DB(), rev); err == nil {
 				out[m.Name] = append(out[m.Name], c)
 			}
 		}

@@ -73,16 +73,14 @@ func (b *builder) salvage(stops []StepID) StepID {
 	src := b.plan.Source
 	log, _ := b.facts.Config.Member(src.Log)
 	db, _ := b.facts.Config.Member(src.DB)
-	s := Salvage{DB: dbFile(db), WALDir: log.WAL(), Out: b.caseFile(log.Host, imageName)}
+	s := Salvage{DB: db.DB(), WALDir: log.WAL(), Out: b.caseFile(log.Host, imageName)}
 	needs := stops
 	if db.Host != log.Host {
 		s.DB = b.caseFile(log.Host, "source.db")
-		needs = []StepID{b.add(log.Host, db.Name+"-db", CopyFiles{FromHost: db.Host, From: dbFile(db), To: s.DB}, stops...)}
+		needs = []StepID{b.add(log.Host, db.Name+"-db", CopyFiles{FromHost: db.Host, From: db.DB(), To: s.DB}, stops...)}
 	}
 	return b.add(log.Host, log.Name, s, needs...)
 }
-
-func dbFile(m cluster.Member) string { return m.DataDir + "/member/snap/db" }
 
 // buildAll brings the image to every host and builds each member from it.
 func (b *builder) buildAll(members []cluster.Member, image StepID, stops []StepID) []StepID {

@@ -89,13 +89,14 @@ func probe(ctx context.Context, p probeParams, _ func(host.Progress)) (any, erro
 	defer c.Close()
 	var a ProbeAnswer
 	if p.HashAt > 0 {
-		a.Hash = cluster.From(c.HashKV(ctx, m.ClientURLs[0], p.HashAt))
+		a.Hash = cluster.From(c.HashKV(ctx, p.HashAt))
 	}
 	if p.ContentAt > 0 {
-		a.Content = cluster.From(c.Content(ctx, m.ClientURLs[0], p.ContentAt))
+		a.Content = cluster.From(c.Content(ctx, p.ContentAt))
 	}
 	if p.WatchFrom > 0 {
-		a.Compacted = cluster.From(c.WatchRefused(ctx, p.WatchFrom))
+		state, _, err := c.WatchFrom(ctx, p.WatchFrom)
+		a.Compacted = cluster.From(state == etcd.WatchCompacted, err)
 	}
 	return a, nil
 }

@@ -1,3 +1,47 @@
 package say
 
-var actions = map[string]entry{}
+// actions are the steps of a plan, and what the operator has to know first.
+var actions = map[string]entry{
+	"action.stop-member":     {"Stop %[1]s and make sure that it stays down", "停止 %[1]s，并确保它不会自行启动"},
+	"action.start-member":    {"Start %[1]s", "启动 %[1]s"},
+	"action.salvage":         {"Replay the log %[2]s on the db %[1]s into a clean image; both stay as they are", "把 WAL %[2]s 重放到 db %[1]s，生成干净的镜像；原文件保持不变"},
+	"action.check-image":     {"Check the snapshot %[1]s: digest, structure, content", "校验快照 %[1]s：摘要、结构、内容"},
+	"action.copy-files":      {"Copy %[1]s from %[2]s and compare digests", "从 %[2]s 复制 %[1]s 并核对摘要"},
+	"action.build-member":    {"Build the new data dir of %[1]s beside the old one: %[2]s", "在旧目录旁为 %[1]s 建立新数据目录：%[2]s"},
+	"action.set-aside":       {"Set %[1]s aside as %[2]s (renamed, not deleted)", "把 %[1]s 移开为 %[2]s（改名，不删除）"},
+	"action.put-in-place":    {"Put the new folder in place: %[1]s", "把新目录放到位：%[1]s"},
+	"action.await-quorum":    {"Wait until %[1]s reads through a quorum of %[2]s voting members", "等待 %[1]s 能通过 quorum 读取（%[2]s 个投票成员）"},
+	"action.save-snapshot":   {"Save a snapshot from %[1]s before anything changes", "改动之前先从 %[1]s 保存快照"},
+	"action.remove-member":   {"Remove %[1]s (member ID %[2]s) from the living cluster's member list", "从存活集群的成员列表移除 %[1]s（成员 ID %[2]s）"},
+	"action.add-learner":     {"Announce %[1]s to the living cluster as a learner (no vote yet)", "把 %[1]s 作为 learner 加入存活集群（暂无投票权）"},
+	"action.promote-learner": {"Give %[1]s its vote as soon as it has caught up", "%[1]s 追上进度后将其提升为投票成员"},
+	"action.compact":         {"Discard the history below revision %[1]s; current values stay", "压缩（compact）revision %[1]s 之前的历史；当前值不变"},
+	"action.defragment":      {"Defragment %[1]s; it does not answer meanwhile", "对 %[1]s 做 defrag；期间它不应答"},
+	"action.disarm-alarm":    {"Disarm the %[1]s alarm, now that its cause is gone", "原因已排除，解除 %[1]s 告警"},
+	"action.canary":          {"Prove that it serves: write a key through %[1]s, read it through every member, see it in a watch", "验证可用：经 %[1]s 写入一个键，从每个成员读出，并在 watch 中看到"},
+
+	"warning.left-out": {
+		"%[1]s is left out: its host %[2]s cannot be reached. Keep it off until it is joined anew; its old data must not start beside the new cluster.",
+		"%[1]s 不参与：主机 %[2]s 无法访问。在重新加入之前不要让它启动；旧数据不能与新集群同时运行。"},
+	"warning.even": {
+		"The cluster will have %[1]s members, an even number: it tolerates no more failures than with one member less. Add one soon.",
+		"集群将有 %[1]s 个成员，为偶数：容错能力与少一个成员时相同。请尽快补上一个。"},
+	"warning.history-compacted": {
+		"The history below revision %[1]s is discarded: watches from before it have to list again. Current values stay.",
+		"revision %[1]s 之前的历史将被丢弃：从更早位置开始的 watch 需要重新 list。当前值不变。"},
+	"warning.watchers-relist": {
+		"The cluster gets a new identity and a higher revision: every client has to list again. kube-apiserver does so by itself; expect a burst of requests.",
+		"集群将获得新的身份和更高的 revision：所有客户端都要重新 list。kube-apiserver 会自动完成；请预期短时请求高峰。"},
+
+	"loss.none":        {"Nothing is lost: every acknowledged write is kept.", "不丢失任何数据：所有已确认的写入都会保留。"},
+	"loss.none-known":  {"No loss is known, but that is not proven.", "未发现丢失，但无法证明。"},
+	"loss.unknown":     {"How much is lost is unknown (%[1]s).", "丢失多少未知（%[1]s）。"},
+	"loss.revisions":   {"LOST: %[1]s revisions.", "将丢失：%[1]s 个 revision。"},
+	"loss.objects":     {"LOST: %[1]s revisions, which touch %[2]s objects.", "将丢失：%[1]s 个 revision，涉及 %[2]s 个对象。"},
+	"loss.since":       {"That is everything written since %[1]s.", "即 %[1]s 之后的全部写入。"},
+	"loss.short.none":  {"loses nothing", "无丢失"},
+	"loss.short.known": {"no known loss", "未见丢失"},
+	"loss.short.what":  {"loss unknown", "丢失未知"},
+	"loss.short.revs":  {"loses %[1]s revisions", "丢失 %[1]s 个 revision"},
+	"loss.short.objs":  {"%[1]s objects", "%[1]s 个对象"},
+}

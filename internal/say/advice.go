@@ -1,3 +1,54 @@
 package say
 
-var advice = map[string]entry{}
+// advice is what may be done and what must not, each with its reason.
+var advice = map[string]entry{
+	"allow.start-members": {
+		"Start the members that are stopped. No data changes.",
+		"启动已停止的成员。不改变任何数据。"},
+	"allow.replace-member": {
+		"Replace %[1]s: remove it from the member list first, then let it join as a learner. The others keep serving.",
+		"替换 %[1]s：先从成员列表移除，再以 learner 身份加入。其余成员继续服务。"},
+	"allow.rebuild-from-survivor": {
+		"Rebuild the cluster from the log of %[1]s: the most advanced one, up to term %[2]s, index %[3]s.",
+		"以 %[1]s 的 WAL 重建集群：它最新，到达 term %[2]s、index %[3]s。"},
+	"allow.restore-snapshot": {
+		"Restore the snapshot %[1]s. What was written after it is lost; you are asked to accept that first.",
+		"恢复快照 %[1]s。其后的写入会丢失；执行前会要求你先确认。"},
+	"allow.compact-defragment-disarm": {
+		"In this order: snapshot, compact, defragment one member after the other (the leader last), disarm. Then raise the quota or remove what fills it.",
+		"按此顺序：先保存快照，compact，逐个成员 defrag（leader 最后），最后解除告警。随后调高配额或清除占用空间的来源。"},
+	"allow.renew-certificates": {
+		"Check the clock, then renew the listed certificates with the same CA. etcd reads new files without a restart.",
+		"先核对时钟，再用原来的 CA 续签列出的证书。etcd 会自动加载新文件，无需重启。"},
+	"allow.free-disk-space": {
+		"Remove the cause (free space or inodes, make the disk writable, mend the network), then start the members again.",
+		"排除原因（腾出空间或 inode、恢复磁盘可写、修复网络），然后重新启动成员。"},
+	"allow.reach-missing-hosts": {
+		"Reach %[1]s first: power, network, SSH. Then diagnose again.",
+		"先恢复对 %[1]s 的访问：电源、网络、SSH。然后重新诊断。"},
+
+	"forbid.restart-healthy-members.quorum": {
+		"Do not restart the healthy members: one more down and the quorum is gone.",
+		"不要重启健康的成员：再少一个就会失去 quorum。"},
+	"forbid.disarm-alarm-first.rearms": {
+		"Do not disarm the alarm first: while the db is above its quota, the next put raises it again.",
+		"不要先解除告警：db 仍超配额时，下一次 put 会再次触发告警。"},
+	"forbid.restore-snapshot.certs": {
+		"Do not restore a snapshot: the data is intact, and restored members would fail on the same certificates. Every write since the snapshot would be thrown away for nothing.",
+		"不要恢复快照：数据完好，恢复出来的成员会因同样的证书失败。快照之后的写入将白白丢弃。"},
+	"forbid.restore-snapshot.intact": {
+		"Do not restore a snapshot: the data is intact (D0), and a restore would throw acknowledged writes away.",
+		"不要恢复快照：数据完好（D0），恢复会丢弃已确认的写入。"},
+	"forbid.restore-snapshot.survivor": {
+		"Do not restore a snapshot: the surviving disks hold newer writes (D1), which a restore would throw away.",
+		"不要恢复快照：幸存的磁盘上有更新的写入（D1），恢复会把它们丢弃。"},
+	"forbid.restore-snapshot.unseen": {
+		"Do not restore a snapshot yet: members that nobody has seen may hold everything. If they come back after a restore, you have two clusters.",
+		"暂时不要恢复快照：尚未看到的成员可能持有全部数据。若恢复之后它们重新上线，就会出现两个集群。"},
+	"forbid.force-new-cluster.tail": {
+		"Do not start etcd with --force-new-cluster: it drops the last acknowledged writes of the log, and on two members it makes two clusters with one ID.",
+		"不要用 --force-new-cluster 启动 etcd：它会丢掉 WAL 末尾已确认的写入；在两个成员上执行，还会产生两个 ID 相同的集群。"},
+	"forbid.wipe-data-dir.evidence": {
+		"Do not delete or empty any data dir, nor its WAL: it may be the only copy of acknowledged writes. Salvor sets it aside by rename.",
+		"不要删除或清空任何数据目录及其 WAL：其中可能是已确认写入的唯一副本。Salvor 会以改名方式把它移开保留。"},
+}

@@ -1,3 +1,47 @@
 package say
 
-var candidates = map[string]entry{}
+// candidates say why data was or was not chosen as the source.
+var candidates = map[string]entry{
+	"candidate.chosen.quorum": {
+		"chosen: a living quorum holds everything that was acknowledged",
+		"已选：存活的 quorum 持有全部已确认的写入"},
+	"candidate.chosen.disks": {
+		"chosen: enough members' disks are sound; started together they hold everything that was acknowledged",
+		"已选：完好的成员磁盘足以形成 quorum；一起启动即持有全部已确认的写入"},
+	"candidate.chosen.survivor": {
+		"chosen: the most advanced log by raft's rule (last term, then last index)",
+		"已选：按 raft 规则（先比最后 term，再比最后 index）最新的 WAL"},
+	"candidate.chosen.snapshot": {
+		"chosen: the newest sound snapshot, and no member's disk is left",
+		"已选：最新的可用快照，且没有任何成员磁盘可用"},
+	"candidate.behind": {
+		"not chosen: its log ends at term %[1]s, index %[2]s, behind term %[3]s, index %[4]s of the chosen one",
+		"未选：其 WAL 止于 term %[1]s、index %[2]s，落后于所选的 term %[3]s、index %[4]s"},
+	"candidate.older": {
+		"not chosen: not newer than %[1]s",
+		"未选：不比 %[1]s 新"},
+	"candidate.loses-more": {
+		"not chosen: %[1]s keeps more, or as much with less change",
+		"未选：%[1]s 保留得更多，或同样多而改动更小"},
+	"candidate.unproven": {
+		"Only %[1]s of %[2]s logs could be read to their end, so a write that was acknowledged elsewhere cannot be ruled out.",
+		"%[2]s 份 WAL 中只有 %[1]s 份能完整读到末尾，因此不能排除有写入只在别处得到确认。"},
+	"candidate.no-db": {
+		"unusable: neither the db of %[1]s nor another member's can carry its log",
+		"不可用：%[1]s 的 db 以及其他成员的 db 都无法承接它的 WAL"},
+	"candidate.no-snapshot": {
+		"unusable: not an etcd snapshot (%[1]s)",
+		"不可用：不是 etcd 快照（%[1]s）"},
+	"candidate.digest-wrong": {
+		"unusable: the content does not match the sha256 at its end; the file was changed or cut",
+		"不可用：内容与文件末尾的 sha256 不符，文件被改动或截断"},
+	"candidate.damaged": {
+		"unusable: damaged (%[1]s)",
+		"不可用：已损坏（%[1]s）"},
+	"candidate.other-cluster": {
+		"unusable: its member list names no member of this cluster",
+		"不可用：其成员列表中没有本集群的成员，应属于另一个集群"},
+	"candidate.witnessed": {
+		"The highest revision that is known, %[1]s, was noted at %[2]s; writes after that moment come on top.",
+		"已知的最高 revision 是 %[1]s，记录于 %[2]s；此后的写入还要另算。"},
+}

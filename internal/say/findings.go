@@ -1,3 +1,90 @@
 package say
 
-var findings = map[string]entry{}
+// findings are the classes of failure. The first argument is the subject.
+var findings = map[string]entry{
+	"finding.host-unreachable": {
+		"Host %[1]s does not answer (%[2]s). What is on it is unknown, which is not the same as lost.",
+		"主机 %[1]s 没有应答（%[2]s）。其上的数据状态未知，未知不等于丢失。"},
+	"finding.disk-read-only": {
+		"%[1]s: the file system of %[2]s is read-only; etcd cannot start on it. Look for I/O errors in the kernel log and copy the disk before you remount or fsck it. A restore would not help.",
+		"%[1]s：%[2]s 所在的文件系统为只读，etcd 无法启动。先查内核日志中的 I/O 错误并备份磁盘，再重新挂载或 fsck。恢复快照无济于事。"},
+	"finding.disk-full": {
+		"%[1]s: the file system of %[2]s is full (%[3]s bytes, %[4]s inodes free); etcd cannot write its log. Free space, but never below the data dir. A restore would not help.",
+		"%[1]s：%[2]s 所在的文件系统已满（剩余 %[3]s 字节、%[4]s 个 inode），etcd 无法写 WAL。请腾出空间，但绝不要删数据目录里的文件。恢复快照无济于事。"},
+	"finding.clock-skew": {
+		"The clock of %[1]s is off by %[2]s from this machine's. That alone makes good certificates look expired or not yet valid: set the clock first.",
+		"主机 %[1]s 的时钟与本机相差 %[2]s。仅此一点就会让正常的证书显示为过期或尚未生效：先校时。"},
+	"finding.etcd-cert-expired": {
+		"%[1]s: certificate %[2]s expired at %[4]s (the host's clock says %[5]s). The data is not the problem.",
+		"%[1]s：证书 %[2]s 已于 %[4]s 过期（该主机时钟为 %[5]s）。数据本身没有问题。"},
+	"finding.etcd-cert-not-yet-valid": {
+		"%[1]s: certificate %[2]s is valid only from %[3]s, and the host's clock says %[5]s. Check the clock before you issue anything anew.",
+		"%[1]s：证书 %[2]s 从 %[3]s 起才生效，而该主机时钟为 %[5]s。先核对时钟，再考虑重签证书。"},
+	"finding.etcd-cert-expiring": {
+		"%[1]s: certificate %[2]s expires at %[4]s. A running etcd may hide this until its next restart: renew it before.",
+		"%[1]s：证书 %[2]s 将于 %[4]s 过期。运行中的 etcd 可能直到下次重启才暴露问题：请提前续签。"},
+	"finding.etcd-data-dir-lost": {
+		"%[1]s: the data dir %[2]s is %[3]s. Unless a volume is not mounted there, this member's copy of the data is gone.",
+		"%[1]s：数据目录 %[2]s 不存在或为空（%[3]s）。除非是卷没有挂载，否则该成员的数据副本已经丢失。"},
+	"finding.etcd-data-dir-foreign": {
+		"%[1]s: %[2]s holds files, but no etcd data. Check for a wrong path or a volume that is not mounted.",
+		"%[1]s：%[2]s 里有文件，但不是 etcd 数据。请检查路径是否写错、卷是否没有挂载。"},
+	"finding.etcd-wal-damaged": {
+		"%[1]s: the write-ahead log is damaged before its end: %[2]s: %[4]s. etcd does not start from it. Do not delete WAL files: acknowledged writes would vanish without a message.",
+		"%[1]s：WAL 在末尾之前损坏：%[2]s：%[4]s。etcd 无法据此启动。不要删除 WAL 文件：已确认的写入会无声无息地消失。"},
+	"finding.etcd-wal-torn-tail": {
+		"%[1]s: the last record of %[2]s is incomplete, as after a power cut. It was never acknowledged; etcd repairs this itself when it starts.",
+		"%[1]s：%[2]s 的最后一条记录不完整，通常由断电造成。该记录从未被确认，etcd 启动时会自行修复。"},
+	"finding.etcd-db-damaged": {
+		"%[1]s: the db is damaged: %[2]s: %[4]s. Do not defragment it and do not delete it.",
+		"%[1]s：db 已损坏：%[2]s：%[4]s。不要对它做 defrag，也不要删除。"},
+	"finding.etcd-wal-behind-db": {
+		"%[1]s: %[4]s. In a healthy member this cannot be: somebody removed or replaced the log. Do not start it: it may hang, or lose new writes without a message.",
+		"%[1]s：%[4]s。健康的成员不可能如此：有人删除或替换过 WAL。不要启动它：它可能卡死，也可能无声地丢失新写入。"},
+	"finding.etcd-silent-rebootstrap": {
+		"%[1]s made a new cluster of its own: cluster ID %[2]s, %[3]s member, revision %[4]s; the real cluster is %[5]s with %[6]s members, revision %[7]s or higher. It calls itself healthy and serves the wrong data.",
+		"%[1]s 自行引导出了一个新集群：集群 ID %[2]s，%[3]s 个成员，revision %[4]s；真正的集群是 %[5]s，%[6]s 个成员，revision 不低于 %[7]s。它自称健康，提供的却是错误的数据。"},
+	"finding.etcd-cluster-id-mismatch": {
+		"%[1]s belongs to another cluster: ID %[2]s, %[3]s member(s), revision %[4]s; the others are %[5]s with %[6]s members, revision %[7]s or higher.",
+		"%[1]s 属于另一个集群：ID %[2]s，%[3]s 个成员，revision %[4]s；其余成员属于 %[5]s，共 %[6]s 个成员，revision 不低于 %[7]s。"},
+	"finding.etcd-nospace-alarm": {
+		"etcd refuses writes: NOSPACE alarm of member %[2]s. The db has reached its quota; all data is there, and /readyz may still say ok.",
+		"etcd 拒绝写入：成员 %[2]s 触发 NOSPACE 告警。db 已达到配额；数据完好，而 /readyz 可能仍显示 ok。"},
+	"finding.etcd-corrupt-alarm": {
+		"etcd refuses writes: CORRUPT alarm of member %[2]s (0 means that no majority agrees). Members hold different data. Do not disarm the alarm before the wrong member is known.",
+		"etcd 拒绝写入：成员 %[2]s 触发 CORRUPT 告警（0 表示没有多数一致）。各成员的数据不一致。在查明哪个成员有误之前，不要解除告警。"},
+	"finding.etcd-members-diverged": {
+		"The members hold different data at the same revision %[2]s (%[3]s). Every answer now depends on which member is asked, and no alarm need be raised.",
+		"各成员在同一 revision %[2]s 上的数据不一致（%[3]s）。读到什么取决于请求落在哪个成员上，而且未必有告警。"},
+	"finding.etcd-member-not-answering": {
+		"%[1]s: its process runs (PID %[2]s) but does not answer: %[3]s.",
+		"%[1]s：进程在运行（PID %[2]s），但没有应答：%[3]s。"},
+	"finding.etcd-member-stopped": {
+		"%[1]s does not run; its files in %[2]s are sound. Starting it is enough.",
+		"%[1]s 没有运行；%[2]s 中的文件完好。启动即可。"},
+	"finding.etcd-no-leader-though-running": {
+		"%[2]s run but elect no leader: they do not reach one another. Look at the network, firewall and peer certificates; the data is not the problem.",
+		"%[2]s 在运行，却选不出 leader：成员之间互不可达。请检查网络、防火墙和 peer 证书；数据本身没有问题。"},
+	"finding.etcd-quorum-lost": {
+		"etcd has no quorum: %[2]s of %[3]s members answer, %[4]s are needed. Nothing can be written.",
+		"etcd 失去 quorum：%[3]s 个成员中只有 %[2]s 个应答，至少需要 %[4]s 个。无法写入。"},
+
+	"unknown.host": {
+		"host %[1]s (%[2]s): whether its members and snapshots still exist",
+		"主机 %[1]s（%[2]s）：其上的成员和快照是否还在"},
+	"unknown.process": {
+		"%[1]s: whether its process runs (%[2]s)",
+		"%[1]s：进程是否在运行（%[2]s）"},
+	"unknown.disk": {
+		"%[1]s: what its data dir holds (%[2]s)",
+		"%[1]s：数据目录里有什么（%[2]s）"},
+	"tell.unknown.host": {
+		"bring the host back or mend the way to it, then `salvor diagnose`",
+		"恢复该主机或到它的通路，然后执行 `salvor diagnose`"},
+	"tell.unknown.process": {
+		"`salvor diagnose` again, with the rights to see other users' processes",
+		"以能查看其他用户进程的权限再次执行 `salvor diagnose`"},
+	"tell.unknown.disk": {
+		"`salvor diagnose` again, with the rights to read that folder",
+		"以能读取该目录的权限再次执行 `salvor diagnose`"},
+}

@@ -26,6 +26,14 @@ func ParseLanguage(s string) (Language, error) {
 	return "", fmt.Errorf("language %q is not known: use en or zh", s)
 }
 
+// Tag gives the BCP 47 tag, for HTML: it decides which glyphs are shown.
+func (l Language) Tag() string {
+	if l == Chinese {
+		return "zh-Hans"
+	}
+	return "en"
+}
+
 // Text is one sentence of the catalogue with its arguments.
 type Text struct {
 	Key  string
@@ -55,11 +63,7 @@ func (t Text) In(l Language) string {
 	if l == Chinese {
 		form = e.zh
 	}
-	args := make([]any, len(t.Args))
-	for i, a := range t.Args {
-		args[i] = a
-	}
-	return fmt.Sprintf(form, args...)
+	return fill(form, t.Args)
 }
 
 // String renders the sentence in English.

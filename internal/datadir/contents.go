@@ -1,0 +1,168 @@
+package datadir
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/salvor-project/salvor/internal/cluster"
+	"github.com/salvor-project/salvor/internal/datadir/content"
+	"go.etcd.io/etcd/api/v3/mvccpb"
+	"go.etcd.io/etcd/server/v3/storage/schema"
+	"google.golang.org/protobuf/proto"
+)
+
+// ErrInUse is the error of work that needs a stopped member while its etcd
+// runs.
+var ErrInUse = errors.New("in use by a running etcd: stop the member first, or ask it over its API")
+
+// ContentOf computes the fingerprint of all live keys at a revision (0: the
+// newest) of a stopped member's db or of a snapshot file. A revision that was
+// compacted or that the db has not reached is an error, as is any damage that
+// stands in the way.
+func ContentOf(ctx context.Context, dbPath string, atRevision int64) (cluster.Content, error) {
+	p, db, err := openStopped(ctx, dbPath)
+	if err != nil {
+		return cluster.Content{}, fmt.Errorf("read content of %s: %w", dbPath, err)
+	}
+	defer p.close()
+	if atRevision == 0 {
+		atRevision = db.Revision
+	}
+	if atRevision < db.CompactRevision || atRevision > db.Revision {
+		return cluster.Content{}, fmt.Errorf("read content of %s: it holds the revisions %d to %d, not %d",
+			dbPath, db.CompactRevision, db.Revision, atRevision)
+	}
+	c, err := hashContent(ctx, p, atRevision)
+	if err != nil {
+		return cluster.Content{}, fmt.Errorf("read content of %s: %w", dbPath, err)
+	}
+	return c, nil
+}
+
+// openStopped opens a db that no etcd uses.
+func openStopped(ctx context.Context, path string) (*pageFile, cluster.DB, error) {
+	p, err := openPages(path)
+	if err != nil {
+		return nil, cluster.DB{}, err
+	}
+	if p.inUse {
+		p.close()
+		return nil, cluster.DB{}, ErrInUse
+	}
+	db, err := dbFacts(ctx, p)
+	if err == nil {
+		err = warm(ctx, p)
+	}
+	if err != nil {
+		p.close()
+		return nil, db, err
+	}
+	return p, db, nil
+}
+
+// hashContent notes where the last record of each key lies and then reads the
+// values in the order of the keys. Memory: the keys, not the values.
+func hashContent(ctx context.Context, p *pageFile, revision int64) (cluster.Content, error) {
+	all, err := p.buckets(ctx)
+	if err != nil {
+		return cluster.Content{}, err
+	}
+	keys := all[string(schema.Key.Name())]
+	live := map[string]place{}
+	var kv mvccpb.KeyValue
+	err = records(ctx, p, all, func(at place, r revisionOf) error {
+		switch {
+		case r.main > revision || len(r.kv.Key) == 0:
+		case r.tombstone:
+			delete(live, string(r.kv.Key))
+		default:
+			live[string(r.kv.Key)] = at
+		}
+		return nil
+	})
+	if err != nil {
+		return cluster.Content{}, err
+	}
+	h := content.NewHasher()
+	for i, key := range slices.Sorted(maps.Keys(live)) {
+		if i%1024 == 0 && ctx.Err() != nil {
+			return cluster.Content{}, ctx.Err()
+		}
+		_, value, err := p.at(keys, live[key])
+		if err != nil {
+			return cluster.Content{}, err
+		}
+		kv.Reset()
+		if err := proto.Unmarshal(value, &kv); err != nil {
+			return cluster.Content{}, err
+		}
+		if err := h.Add(&kv); err != nil {
+			return cluster.Content{}, err
+		}
+	}
+	return h.Sum(revision), nil
+}
+
+// revisionOf is one decoded record; kv is valid during the visit only.
+type revisionOf struct {
+	revision
+	kv *mvccpb.KeyValue
+}
+
+// records visits every record of the key bucket in the order of revisions.
+func records(ctx context.Context, p *pageFile, all map[string]bucket, visit func(at place, r revisionOf) error) error {
+	keys, ok := all[string(schema.Key.Name())]
+	if !ok {
+		return errors.New("the db has no bucket \"key\"")
+	}
+	var kv mvccpb.KeyValue
+	return p.each(ctx, keys, func(at place, key, value []byte) error {
+		r, err := parseRevision(key)
+		if err != nil {
+			return &defect{p.offset(at), err.Error()}
+		}
+		kv.Reset()
+		if err := proto.Unmarshal(value, &kv); err != nil {
+			return &defect{p.offset(at), fmt.Sprintf("revision %d cannot be decoded: %v", r.main, err)}
+		}
+		return visit(at, revisionOf{r, &kv})
+	})
+}
+
+// ChangesSince counts what a stopped member's db or a snapshot file holds above
+// a revision. Revisions is the distance to the db's newest revision. Where the
+// db was compacted above the revision, a key that was deleted since can have
+// gone without a trace: Deleted is then a lower bound; Changed is exact.
+func ChangesSince(ctx context.Context, dbPath string, revision int64) (cluster.Changes, error) {
+	p, db, err := openStopped(ctx, dbPath)
+	if err != nil {
+		return cluster.Changes{}, fmt.Errorf("count changes in %s: %w", dbPath, err)
+	}
+	defer p.close()
+	all, err := p.buckets(ctx)
+	if err != nil {
+		return cluster.Changes{}, fmt.Errorf("count changes in %s: %w", dbPath, err)
+	}
+	exists := map[string]bool{}
+	err = records(ctx, p, all, func(_ place, r revisionOf) error {
+		if r.main > revision && len(r.kv.Key) > 0 {
+			exists[string(r.kv.Key)] = !r.tombstone
+		}
+		return nil
+	})
+	if err != nil {
+		return cluster.Changes{}, fmt.Errorf("count changes in %s: %w", dbPath, err)
+	}
+	c := cluster.Changes{Since: revision, Revisions: max(0, db.Revision-revision)}
+	for _, alive := range exists {
+		if alive {
+			c.Changed++
+		} else {
+			c.Deleted++
+		}
+	}
+	return c, nil
+}

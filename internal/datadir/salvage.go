@@ -1,0 +1,270 @@
+package datadir
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+
+	"github.com/salvor-project/salvor/internal/cluster"
+)
+
+// Source names what is salvaged: the db of one member and the log of the same
+// or of another member of the same cluster; the entries are the same on all.
+type Source struct {
+	// DB is the path of the db file.
+	DB string `json:"db"`
+	// WALDir is the folder of the log; empty salvages the db alone.
+	WALDir string `json:"walDir,omitempty"`
+}
+
+// Report tells what a salvage produced.
+type Report struct {
+	// Image is the path of the snapshot file, SHA256 the digest of the whole
+	// file and Bytes its size.
+	Image  string `json:"image"`
+	SHA256 string `json:"sha256"`
+	Bytes  int64  `json:"bytes"`
+	// Revision is the image's newest revision, Content its fingerprint there.
+	Revision int64           `json:"revision"`
+	Keys     int64           `json:"keys"`
+	Content  cluster.Content `json:"content"`
+	// DBIndex is the last entry that the db had applied, LastIndex and LastTerm
+	// the last that the image contains.
+	DBIndex   uint64 `json:"dbIndex"`
+	LastIndex uint64 `json:"lastIndex"`
+	LastTerm  uint64 `json:"lastTerm"`
+	// Commit is the log's HardState. It is written lazily: the entries above
+	// it may have been acknowledged, and are therefore applied.
+	Commit uint64 `json:"commit"`
+	// Applied counts the entries taken from the log, AboveCommit those of them
+	// above Commit, Membership those about members or versions (recorded, not
+	// applied: a restore replaces the members), V2 those of etcd's old API.
+	Applied     int `json:"applied"`
+	AboveCommit int `json:"aboveCommit"`
+	Membership  int `json:"membership"`
+	V2          int `json:"v2"`
+	// Damage is what was wrong with the log. Entries behind damage are in the
+	// image only when the db had applied everything up to them.
+	Damage []cluster.Damage `json:"damage,omitempty"`
+	// Source identifies the files that were read, by size and time.
+	Source string `json:"source"`
+}
+
+// Salvage makes a clean snapshot file at out from a stopped member's files:
+// everything in the db, then every readable entry of the log behind it,
+// including the tail above HardState.Commit, whose writes may have been
+// acknowledged. The source is only read. The file has exactly the form of
+// etcd's Maintenance.Snapshot. Repeating a finished salvage returns its Report,
+// which lies beside as out.json; work in progress lies at out.work and out.part
+// and may be overwritten at any time.
+//
+// It is an error when an etcd uses the db, when the db is damaged, when entries
+// are missing between the db and the log, when the log belongs to another
+// history, when the disk of out has no room, and when out holds anything else.
+func Salvage(ctx context.Context, s Source, out string, progress func(done, total int64)) (Report, error) {
+	if progress == nil {
+		progress = func(int64, int64) {}
+	}
+	r, err := salvage(ctx, s, out, progress)
+	if err != nil {
+		return Report{}, fmt.Errorf("salvage %s: %w", s.DB, err)
+	}
+	return r, nil
+}
+
+func salvage(ctx context.Context, s Source, out string, progress func(done, total int64)) (Report, error) {
+	source, err := identify(s)
+	if err != nil {
+		return Report{}, err
+	}
+	if r, ok, err := finished(ctx, out, source); ok || err != nil {
+		return r, err
+	}
+	p, err := openPages(s.DB)
+	if err != nil {
+		return Report{}, err
+	}
+	defer p.close()
+	db, err := sound(ctx, p, s.DB)
+	if err != nil {
+		return Report{}, err
+	}
+	t, err := tailOf(ctx, s, db)
+	if err != nil {
+		return Report{}, err
+	}
+	body := int64(p.meta.end) * int64(p.meta.pageSize)
+	if err := room(filepath.Dir(out), 2*body+3*t.bytes+64<<20); err != nil {
+		return Report{}, err
+	}
+	m := &meter{total: 2*body + t.bytes, report: progress}
+	work := out + ".work"
+	defer os.Remove(work)
+	if err := copyOut(ctx, io.NewSectionReader(p.f, 0, body), work, m); err != nil {
+		return Report{}, err
+	}
+	p.close()
+	r := Report{Image: out, Source: source, DBIndex: db.ConsistentIndex, LastIndex: db.ConsistentIndex, LastTerm: db.Term}
+	if err := replay(ctx, work, body, t, &r, m); err != nil {
+		return Report{}, err
+	}
+	if err := writeImage(ctx, work, out+".part", &r, m); err != nil {
+		return Report{}, err
+	}
+	if again, err := identify(s); err != nil || again != source {
+		return Report{}, errors.Join(errors.New("the source changed while it was read"), err)
+	}
+	return r, publish(out, r)
+}
+
+// sound gives the facts of a db that no etcd uses and whose every page holds.
+func sound(ctx context.Context, p *pageFile, path string) (cluster.DB, error) {
+	if p.inUse {
+		return cluster.DB{}, ErrInUse
+	}
+	bad := len(p.bad) // an invalid meta page is survived: the other one is used
+	db, damage, err := examine(ctx, p, path)
+	if err != nil {
+		return db.DB, err
+	}
+	if len(damage) > bad {
+		d := damage[bad]
+		return db.DB, fmt.Errorf("the db is damaged at %d places, first at byte %d (%s): use the db of another member with this log",
+			len(damage)-bad, d.Offset, d.What)
+	}
+	return db.DB, nil
+}
+
+// tail is what a log adds to a db.
+type tail struct {
+	log     *walLog
+	entries []entryRef
+	bytes   int64
+}
+
+// tailOf finds the entries behind what the db has applied.
+func tailOf(ctx context.Context, s Source, db cluster.DB) (tail, error) {
+	if s.WALDir == "" {
+		return tail{}, nil
+	}
+	l, err := readWAL(ctx, s.WALDir, false)
+	if err != nil {
+		return tail{}, fmt.Errorf("read the log: %w", err)
+	}
+	t := tail{log: l}
+	applied := db.ConsistentIndex
+	r, ok := l.from(applied)
+	if !ok {
+		return t, gap(l, applied)
+	}
+	if term, ok := r.term(applied); ok && applied > 0 && db.Term > 0 && term != db.Term {
+		return t, fmt.Errorf("the log is of another history: its entry %d has term %d, the db applied it with term %d",
+			applied, term, db.Term)
+	}
+	if r.last() > applied {
+		t.entries = r.entries[applied-r.base:]
+	}
+	for _, e := range t.entries {
+		t.bytes += e.size
+	}
+	return t, nil
+}
+
+// gap explains why no run of the log goes on from the db. A log that ends
+// before the db adds nothing, which is no error.
+func gap(l *walLog, applied uint64) error {
+	for _, r := range l.runs {
+		if len(r.entries) > 0 && r.base > applied {
+			return fmt.Errorf("the db has applied entry %d, but the log goes on only with entry %d: entries %d to %d are missing; use the db of a member that is further, or a longer log",
+				applied, r.base+1, applied+1, r.base)
+		}
+	}
+	return nil
+}
+
+// replay applies the tail to the work copy.
+func replay(ctx context.Context, work string, size int64, t tail, r *Report, m *meter) (err error) {
+	if t.log != nil {
+		r.Damage, r.Commit = t.log.damage, t.log.hard.GetCommit()
+	}
+	if len(t.entries) == 0 {
+		return nil
+	}
+	e, err := openReplayer(ctx, work, size)
+	if err != nil {
+		return fmt.Errorf("open the copy of the db: %w", err)
+	}
+	segment, buf := -1, []byte(nil)
+	for _, ref := range t.entries {
+		if err := ctx.Err(); err != nil {
+			return errors.Join(err, e.close())
+		}
+		if ref.segment != segment {
+			segment = ref.segment
+			if buf, err = os.ReadFile(filepath.Join(t.log.dir, t.log.segments[segment].Name)); err != nil {
+				return errors.Join(err, e.close())
+			}
+		}
+		entry, err := t.log.entry(buf, ref)
+		if err != nil {
+			return errors.Join(fmt.Errorf("read entry %d: %w", ref.index, err), e.close())
+		}
+		k, err := e.apply(ctx, entry)
+		if err != nil {
+			// Not closed: a panic inside etcd's packages leaves their locks held.
+			return fmt.Errorf("apply entry %d: %w", ref.index, err)
+		}
+		r.count(k, ref)
+		m.add(ref.size)
+	}
+	return e.close()
+}
+
+// count notes an applied entry.
+func (r *Report) count(k kind, ref entryRef) {
+	r.Applied++
+	r.LastIndex, r.LastTerm = ref.index, ref.term
+	if ref.index > r.Commit {
+		r.AboveCommit++
+	}
+	switch k {
+	case kindMembership:
+		r.Membership++
+	case kindV2:
+		r.V2++
+	}
+}
+
+// room checks that the file system of a folder, or of the nearest one above it
+// that exists, has at least need bytes left.
+func room(dir string, need int64) error {
+	var s syscall.Statfs_t
+	err := syscall.Statfs(dir, &s)
+	for errors.Is(err, fs.ErrNotExist) && dir != filepath.Dir(dir) {
+		dir = filepath.Dir(dir)
+		err = syscall.Statfs(dir, &s)
+	}
+	if err != nil {
+		return fmt.Errorf("ask for the room in %s: %w", dir, err)
+	}
+	if free := int64(s.Bavail) * s.Bsize; free < need {
+		return fmt.Errorf("%s has %d bytes free and %d are needed: free some, or choose another folder", dir, free, need)
+	}
+	return nil
+}
+
+// meter adds up progress in bytes.
+type meter struct {
+	done, total int64
+	report      func(done, total int64)
+}
+
+func (m *meter) add(n int64) {
+	m.done = min(m.done+n, m.total)
+	m.report(m.done, m.total)
+}

@@ -1,0 +1,353 @@
+package datadir
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/salvor-project/salvor/internal/cluster"
+	"go.etcd.io/etcd/api/v3/etcdserverpb"
+	"go.etcd.io/etcd/server/v3/storage/wal"
+	"go.etcd.io/etcd/server/v3/storage/wal/walpb"
+	"go.etcd.io/raft/v3/raftpb"
+	"google.golang.org/protobuf/proto"
+)
+
+// entryRef is where an entry lies, and what it can do.
+type entryRef struct {
+	index, term uint64
+	segment     int
+	off, size   int64
+	// writes is true when applying the entry can make a revision.
+	writes bool
+}
+
+// run is a row of entries without a gap between two damages.
+type run struct {
+	// base is the index before the first entry, baseTerm its term when the
+	// log tells it (a snapshot record), else 0.
+	base, baseTerm uint64
+	entries        []entryRef
+	// commit is the last HardState's before the run's end.
+	commit uint64
+}
+
+func (r run) last() uint64 { return r.base + uint64(len(r.entries)) }
+
+// term gives the term of an index of the run; ok is false outside.
+func (r run) term(index uint64) (uint64, bool) {
+	switch {
+	case index == r.base && r.baseTerm > 0:
+		return r.baseTerm, true
+	case index > r.base && index <= r.last():
+		return r.entries[index-r.base-1].term, true
+	}
+	return 0, false
+}
+
+// from finds the run that goes on from an applied index: it holds the entry
+// behind it, or ends with it. Later runs win, because what was written later
+// overrules what was written before.
+func (l *walLog) from(applied uint64) (run, bool) {
+	for _, r := range slices.Backward(l.runs) {
+		if len(r.entries) > 0 && r.base <= applied && applied <= r.last() {
+			return r, true
+		}
+	}
+	return run{}, false
+}
+
+// walLog is a write-ahead log, read frame by frame.
+type walLog struct {
+	dir      string
+	segments []cluster.Segment
+	modified time.Time
+	metadata []byte
+	hard     raftpb.HardState
+	snapshot walpb.Snapshot
+	// runs has one element more than there are cuts; the last may be empty.
+	runs   []run
+	damage []cluster.Damage
+	whole  bool
+}
+
+// readWAL reads every segment of a log. live says that an etcd is writing it:
+// an unfinished last record is then no damage.
+func readWAL(ctx context.Context, dir string, live bool) (*walLog, error) {
+	names, err := segmentNames(dir)
+	if err != nil {
+		return nil, err
+	}
+	l := &walLog{dir: dir, whole: true, runs: []run{{}}}
+	if len(names) == 0 {
+		l.hurt(cluster.DamageWALMissing, dir, -1, "the folder holds no WAL file")
+		return l, nil
+	}
+	var c chain
+	for i, n := range names {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		if i > 0 && n.seq != names[i-1].seq+1 {
+			l.cut()
+			l.hurt(cluster.DamageWALMissing, filepath.Join(dir, n.name), -1,
+				fmt.Sprintf("the files between %s and this one are missing", names[i-1].name))
+			c = chain{}
+		}
+		l.segment(n, i == len(names)-1, live, &c)
+	}
+		return l, nil
+}
+
+// segmentName is the name of a WAL file: sequence number and first index.
+type segmentName struct {
+	name       string
+	seq, index uint64
+}
+
+// segmentNames lists a folder's WAL files in order. Anything else is ignored,
+// among it the *.tmp files that etcd keeps ready (server/storage/wal/util.go).
+func segmentNames(dir string) ([]segmentName, error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	var names []segmentName
+	for _, e := range entries {
+		n := segmentName{name: e.Name()}
+		if filepath.Ext(n.name) != ".wal" {
+			continue
+		}
+		if _, err := fmt.Sscanf(n.name, "%016x-%016x.wal", &n.seq, &n.index); err == nil {
+			names = append(names, n)
+		}
+	}
+	return names, nil
+}
+
+func (l *walLog) hurt(kind cluster.DamageKind, file string, off int64, what string) {
+	l.damage = append(l.damage, cluster.Damage{Kind: kind, File: file, Offset: off, What: what})
+	if kind != cluster.DamageTornTail {
+		l.whole = false
+	}
+}
+
+// cut begins a new run: what follows is not connected to what came before.
+func (l *walLog) cut() {
+	l.runs[len(l.runs)-1].commit = l.hard.GetCommit()
+	l.runs = append(l.runs, run{})
+}
+
+// doubt drops from each run what may have been overwritten inside the damage
+// behind it: when the log goes on in a later term at or below the run's end,
+// only what was committed is certain.
+func (l *walLog) doubt() {
+	for i := range l.runs {
+		r := &l.runs[i]
+		for _, later := range l.runs[i+1:] {
+			if len(r.entries) == 0 || len(later.entries) == 0 {
+				continue
+			}
+			if later.base < r.last() && later.entries[0].term > r.entries[len(r.entries)-1].term && r.commit < r.last() {
+				r.entries = r.entries[:max(r.commit, r.base)-r.base]
+			}
+		}
+	}
+}
+
+// segment reads one file.
+func (l *walLog) segment(n segmentName, last, live bool, c *chain) {
+	path := filepath.Join(l.dir, n.name)
+	buf, err := os.ReadFile(path)
+	if err != nil {
+		l.cut()
+		l.hurt(cluster.DamageWAL, path, 0, "cannot read: "+err.Error())
+		*c = chain{}
+		return
+	}
+	l.segments = append(l.segments, cluster.Segment{Name: n.name, Size: int64(len(buf))})
+	if info, err := os.Stat(path); err == nil && info.ModTime().After(l.modified) {
+		l.modified = info.ModTime()
+	}
+	for off := int64(0); ; {
+		f, err := parseFrame(buf, off)
+		if err == nil {
+			next := *c
+			if next.accepts(f) {
+				if err = l.record(f); err == nil {
+					*c, off = next, f.end
+					continue
+				}
+			} else {
+				err = fmt.Errorf("%w: the record stores %x", wal.ErrCRCMismatch, f.crc)
+			}
+		}
+		again, ok := l.stop(path, buf, f, err, last, live, c)
+		if !ok {
+			return
+		}
+		off = again
+	}
+}
+
+// stop judges the place at which a segment cannot be read on, and finds where
+// it goes on behind damage.
+func (l *walLog) stop(path string, buf []byte, f frame, err error, last, live bool, c *chain) (int64, bool) {
+	var again int64
+	var next chain
+	found := false
+	if !errors.Is(err, errEnd) || (last && !live && !zero(buf[min(f.off, int64(len(buf))):])) {
+		again, next, found = resync(buf, f)
+	}
+	switch {
+	case found:
+		what := err.Error()
+		if errors.Is(err, errEnd) {
+			what = "zeros stand where records were"
+		}
+		l.cut()
+		l.hurt(cluster.DamageWAL, path, f.off, fmt.Sprintf("%s; records can be read again from byte %d", what, again))
+		*c = next
+		return again, true
+	case errors.Is(err, errEnd):
+		return 0, false
+	case last && live:
+		return 0, false
+	case last && (errors.Is(err, errOverrun) || torn(buf, f)):
+		l.hurt(cluster.DamageTornTail, path, f.off, "the last record was not written to its end")
+		return 0, false
+	}
+	l.cut()
+	l.hurt(cluster.DamageWAL, path, f.off, err.Error())
+	*c = chain{}
+	return 0, false
+}
+
+// record takes one record that passed its checksum.
+func (l *walLog) record(f frame) error {
+	switch f.kind {
+	case wal.MetadataType:
+		if l.metadata != nil && !bytes.Equal(l.metadata, f.data) {
+			return wal.ErrMetadataConflict
+		}
+		l.metadata = bytes.Clone(f.data)
+	case wal.StateType:
+		var s raftpb.HardState
+		if err := proto.Unmarshal(f.data, &s); err != nil {
+			return errRecord
+		}
+		proto.Reset(&l.hard)
+		proto.Merge(&l.hard, &s)
+	case wal.SnapshotType:
+		var s walpb.Snapshot
+		if err := proto.Unmarshal(f.data, &s); err != nil {
+			return errRecord
+		}
+		l.takeSnapshot(&s)
+	case wal.EntryType:
+		return l.takeEntry(f)
+	}
+	return nil
+}
+
+// takeSnapshot notes a snapshot record. One above the last entry is a snapshot
+// that a leader sent: the log begins anew behind it.
+func (l *walLog) takeSnapshot(s *walpb.Snapshot) {
+	if s.GetIndex() >= l.snapshot.GetIndex() {
+		proto.Reset(&l.snapshot)
+		proto.Merge(&l.snapshot, s)
+	}
+	r := &l.runs[len(l.runs)-1]
+	if s.GetIndex() > r.last() || (len(r.entries) == 0 && s.GetIndex() == r.base) {
+		*r = run{base: s.GetIndex(), baseTerm: s.GetTerm()}
+	}
+}
+
+// takeEntry adds an entry to the current run. An entry with an index that the
+// run already has replaces it and drops all behind it: a new leader overwrote
+// what was not committed (server/storage/wal/wal.go, ReadAll).
+func (l *walLog) takeEntry(f frame) error {
+	var e raftpb.Entry
+	if err := proto.Unmarshal(f.data, &e); err != nil {
+		return errRecord
+	}
+	number := len(l.segments) - 1
+	l.segments[number].Entries++
+	ref := entryRef{e.GetIndex(), e.GetTerm(), number, f.off, f.end - f.off, canWrite(&e)}
+	r := &l.runs[len(l.runs)-1]
+	switch {
+	case len(r.entries) == 0 && (r.base == 0 || ref.index != r.base+1):
+		*r = run{base: ref.index - 1}
+	case ref.index <= r.base:
+		*r = run{base: ref.index - 1}
+	case ref.index > r.last()+1:
+		l.hurt(cluster.DamageWAL, filepath.Join(l.dir, l.segments[number].Name), f.off,
+			fmt.Sprintf("entry %d follows entry %d", ref.index, r.last()))
+		l.cut()
+		r = &l.runs[len(l.runs)-1]
+		r.base = ref.index - 1
+	default:
+		r.entries = r.entries[:ref.index-r.base-1]
+	}
+	r.entries = append(r.entries, ref)
+	return nil
+}
+
+// canWrite tells whether applying an entry can make a revision.
+func canWrite(e *raftpb.Entry) bool {
+	if e.GetType() != raftpb.EntryNormal || len(e.GetData()) == 0 {
+		return false
+	}
+	var r etcdserverpb.InternalRaftRequest
+	if proto.Unmarshal(e.Data, &r) != nil {
+		return false
+	}
+	return r.Put != nil || r.DeleteRange != nil || r.LeaseRevoke != nil || txnWrites(r.Txn)
+}
+
+func txnWrites(t *etcdserverpb.TxnRequest) bool {
+	if t == nil {
+		return false
+	}
+	for _, ops := range [][]*etcdserverpb.RequestOp{t.Success, t.Failure} {
+		for _, op := range ops {
+			if op.GetRequestPut() != nil || op.GetRequestDeleteRange() != nil || txnWrites(op.GetRequestTxn()) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// ids reads the metadata record.
+func (l *walLog) ids() (clusterID, memberID cluster.ID, err error) {
+	if l.metadata == nil {
+		return 0, 0, errors.New("the log has no metadata record that can be read")
+	}
+	var m etcdserverpb.Metadata
+	if err := proto.Unmarshal(l.metadata, &m); err != nil {
+		return 0, 0, fmt.Errorf("the log's metadata record cannot be decoded: %w", err)
+	}
+	return cluster.ID(m.GetClusterID()), cluster.ID(m.GetNodeID()), nil
+}
+
+// entry reads an entry again from its file.
+func (l *walLog) entry(buf []byte, ref entryRef) (*raftpb.Entry, error) {
+	f, err := parseFrame(buf, ref.off)
+	if err != nil {
+		return nil, err
+	}
+	var e raftpb.Entry
+	if err := proto.Unmarshal(f.data, &e); err != nil {
+		return nil, err
+	}
+	if e.GetIndex() != ref.index || e.GetTerm() != ref.term {
+		return nil, fmt.Errorf("entry %d has changed", ref.index)
+	}
+	return &e, nil
+}

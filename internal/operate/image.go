@@ -1,0 +1,124 @@
+package operate
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/salvor-project/salvor/internal/cluster"
+	"github.com/salvor-project/salvor/internal/datadir"
+	"github.com/salvor-project/salvor/internal/etcd"
+	"github.com/salvor-project/salvor/internal/plan"
+)
+
+// salvageDone: the image lies at Out, whole, and is the one that the report
+// beside it (Out.json, written by datadir.Salvage) describes. The sources may
+// have been set aside since.
+func salvageDone(ctx context.Context, a plan.Salvage) (State, any, error) {
+	raw, err := os.ReadFile(a.Out + ".json")
+	if errors.Is(err, fs.ErrNotExist) {
+		return No, nil, nil
+	}
+	if err != nil {
+		return Unsure, nil, err
+	}
+	var r datadir.Report
+	if err := json.Unmarshal(raw, &r); err != nil {
+		return No, nil, nil //nolint:nilerr // a torn report belongs to a salvage that did not end
+	}
+	s, err := etcd.CheckTrailer(ctx, a.Out)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return No, nil, nil
+	case errors.Is(err, etcd.ErrNoTrailer):
+		return Unsure, note{a.Out + " exists but is no whole image"}, nil
+	case err != nil:
+		return Unsure, nil, err
+	case s.SHA256 != r.SHA256:
+		return Unsure, note{a.Out + " is not the image that its report describes"}, nil
+	}
+	return Yes, r, nil
+}
+
+func salvage(ctx context.Context, a plan.Salvage, progress func(done, total int64)) (any, error) {
+	state, result, err := salvageDone(ctx, a)
+	if err != nil || state == Yes {
+		return result, err
+	}
+	if err := os.MkdirAll(filepath.Dir(a.Out), 0o700); err != nil {
+		return nil, fmt.Errorf("salvage: %w", err)
+	}
+	return datadir.Salvage(ctx, datadir.Source{DB: a.DB, WALDir: a.WALDir}, a.Out, progress)
+}
+
+// Image is the result of CheckImage; Salvage gives the same fields and more.
+type Image struct {
+	Image           string          `json:"image"`
+	SHA256          string          `json:"sha256"`
+	Bytes           int64           `json:"bytes"`
+	Revision        int64           `json:"revision"`
+	CompactRevision int64           `json:"compactRevision"`
+	Keys            int64           `json:"keys"`
+	Content         cluster.Content `json:"content"`
+}
+
+// checkImage only reads; there is nothing that could be half done.
+func checkImage(ctx context.Context, a plan.CheckImage) (any, error) {
+	s, err := datadir.InspectSnapshot(ctx, a.Path)
+	if err != nil {
+		return nil, fmt.Errorf("check image: %w", err)
+	}
+	switch {
+	case a.SHA256 != "" && s.SHA256 != a.SHA256:
+		return nil, fmt.Errorf("check image %s: it has changed since the plan was made (sha256 %s, planned %s): make a new plan", a.Path, s.SHA256, a.SHA256)
+	case s.Trailer != cluster.TrailerGood:
+		return nil, fmt.Errorf("check image %s: its sha256 trailer is %s: it is not the file that was saved", a.Path, s.Trailer)
+	case len(s.Damage) > 0:
+		d := s.Damage[0]
+		return nil, fmt.Errorf("check image %s: damaged at %d places, first at byte %d: %s", a.Path, len(s.Damage), d.Offset, d.What)
+	case !s.DB.OK:
+		return nil, fmt.Errorf("check image %s: %s", a.Path, s.DB.Why)
+	}
+	db := s.DB.Value
+	content, err := datadir.ContentOf(ctx, a.Path, db.Revision)
+	if err != nil {
+		return nil, fmt.Errorf("check image: %w", err)
+	}
+	return Image{Image: a.Path, SHA256: s.SHA256, Bytes: s.Size, Revision: db.Revision,
+		CompactRevision: db.CompactRevision, Keys: content.Keys, Content: content}, nil
+}
+
+// snapshotDone: the file is there and whole.
+func snapshotDone(ctx context.Context, a plan.SaveSnapshot) (State, any, error) {
+	s, err := etcd.CheckTrailer(ctx, a.Out)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return No, nil, nil
+	case errors.Is(err, etcd.ErrNoTrailer):
+		return Unsure, note{a.Out + " exists but is no whole snapshot: move it away"}, nil
+	case err != nil:
+		return Unsure, nil, err
+	}
+	return Yes, s, nil
+}
+
+// saveSnapshot asks this member and no other: it is its state that is saved.
+func (env Env) saveSnapshot(ctx context.Context, a plan.SaveSnapshot, progress func(done, total int64)) (any, error) {
+	state, result, err := snapshotDone(ctx, a)
+	if err != nil || state == Yes {
+		return result, err
+	}
+	c, err := env.dial(ctx, a.Member)
+	if err != nil {
+		return nil, fmt.Errorf("save snapshot: %w", err)
+	}
+	defer c.Close()
+	if err := os.MkdirAll(filepath.Dir(a.Out), 0o700); err != nil {
+		return nil, fmt.Errorf("save snapshot: %w", err)
+	}
+	return c.SaveSnapshot(ctx, a.Out, progress)
+}

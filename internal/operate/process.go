@@ -1,0 +1,143 @@
+package operate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/salvor-project/salvor/internal/cluster"
+	"github.com/salvor-project/salvor/internal/etcd"
+	"github.com/salvor-project/salvor/internal/plan"
+	"github.com/salvor-project/salvor/internal/supervise"
+)
+
+// Started is the result of StartMember.
+type Started struct {
+	PID  int    `json:"pid"`
+	Unit string `json:"unit,omitempty"`
+	// InitialCluster is what the member was told for this start.
+	InitialCluster string `json:"initialCluster,omitempty"`
+}
+
+// stopDone: no process runs the member. It was not watched for coming back; Do
+// does that.
+func (env Env) stopDone(ctx context.Context, a plan.StopMember) (State, any, error) {
+	m, err := env.here(a.Member)
+	if err != nil {
+		return Unsure, nil, err
+	}
+	f, err := supervise.Find(ctx, m)
+	switch {
+	case err != nil:
+		return Unsure, nil, err
+	case f.Running, f.Unit == "active", f.Unit == "activating":
+		return No, nil, nil
+	}
+	return Yes, note{"not running"}, nil
+}
+
+func (env Env) stop(ctx context.Context, a plan.StopMember) (any, error) {
+	m, err := env.here(a.Member)
+	if err != nil {
+		return nil, err
+	}
+	if err := supervise.Stop(ctx, m); err != nil {
+		return nil, err
+	}
+	return note{"not running"}, nil
+}
+
+// startDone: a process runs the member and its client port accepts.
+func (env Env) startDone(ctx context.Context, a plan.StartMember) (State, any, error) {
+	m, err := env.here(a.Member)
+	if err != nil {
+		return Unsure, nil, err
+	}
+	f, err := supervise.Find(ctx, m)
+	if err != nil {
+		return Unsure, nil, err
+	}
+	if !f.Running || !supervise.Accepts(ctx, m) {
+		return No, nil, nil
+	}
+	return Yes, Started{PID: f.PID, Unit: f.Unit}, nil
+}
+
+// start is safe to repeat: a member that runs is only waited for, and etcd
+// ignores the override once it has data.
+func (env Env) start(ctx context.Context, a plan.StartMember) (any, error) {
+	m, err := env.here(a.Member)
+	if err != nil {
+		return nil, err
+	}
+	list := a.InitialCluster
+	if len(a.Clients) > 0 {
+		if list, err = env.joinList(ctx, m, a.Clients); err != nil {
+			return nil, fmt.Errorf("start %s: %w", m.Name, err)
+		}
+	}
+	f, err := supervise.Start(ctx, m, supervise.Override{InitialCluster: list})
+	if err != nil {
+		return nil, err
+	}
+	return Started{PID: f.PID, Unit: f.Unit, InitialCluster: list}, nil
+}
+
+// joinList composes the initial cluster for a member that joins a living one,
+// from the list of the first client URL whose quorum knows the member's peer
+// URLs. Any other cluster that answers is passed over.
+func (env Env) joinList(ctx context.Context, m cluster.Member, urls []string) (string, error) {
+	var why []error
+	for _, url := range urls {
+		list, err := env.listAt(ctx, url)
+		if err != nil {
+			why = append(why, fmt.Errorf("%s: %w", url, err))
+			continue
+		}
+		own, ok := etcd.ByPeerURLs(list, m.PeerURLs)
+		if !ok {
+			why = append(why, fmt.Errorf("%s: its cluster has no member with the peer URLs %s", url, strings.Join(m.PeerURLs, ",")))
+			continue
+		}
+		return env.named(list, own.ID, m.Name), nil
+	}
+	return "", fmt.Errorf("ask the living cluster for its members: %w", errors.Join(why...))
+}
+
+func (env Env) listAt(ctx context.Context, url string) ([]cluster.MemberEntry, error) {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	c, err := etcd.Dial(ctx, []string{url}, env.Config.Client)
+	if err != nil {
+		return nil, err
+	}
+	defer c.Close()
+	return c.MemberList(ctx)
+}
+
+// named writes a member list as etcd's --initial-cluster. etcd matches by peer
+// URLs; a member that has not started has no name yet and gets the configured
+// one, or its ID.
+func (env Env) named(list []cluster.MemberEntry, own cluster.ID, name string) string {
+	var parts []string
+	for _, e := range list {
+		n := e.Name
+		switch {
+		case e.ID == own:
+			n = name
+		case n == "":
+			n = "member-" + e.ID.String()
+			for _, m := range env.Config.Members {
+				if _, ok := etcd.ByPeerURLs([]cluster.MemberEntry{e}, m.PeerURLs); ok {
+					n = m.Name
+				}
+			}
+		}
+		for _, u := range e.PeerURLs {
+			parts = append(parts, n+"="+u)
+		}
+	}
+	return strings.Join(parts, ",")
+}

@@ -1,0 +1,41 @@
+package say
+
+// scenarios are the root cause in one sentence.
+var scenarios = map[string]entry{
+	"scenario.healthy": {
+		"All %[1]s members serve; nothing needs to be recovered.",
+		"全部 %[1]s 个成员正常服务，无需恢复。"},
+	"scenario.stopped": {
+		"Only %[1]s of %[2]s etcd members run, but enough disks are sound for a quorum: the members only have to be started, nothing has to be restored.",
+		"%[2]s 个 etcd 成员中只有 %[1]s 个在运行，但足以形成 quorum 的磁盘都完好：只需启动成员，不需要恢复数据。"},
+	"scenario.member-lost": {
+		"The data of %[1]s is lost or damaged while a quorum lives: the cluster still serves, with less or no tolerance for another failure.",
+		"%[1]s 的数据丢失或损坏，但 quorum 仍在：集群仍可服务，只是容错能力下降，甚至再坏一个就不可用。"},
+	"scenario.majority-lost": {
+		"The quorum is gone for good: the data of %[1]s is lost or damaged. What the cluster acknowledged must come from the disks that survive.",
+		"quorum 已永久丢失：%[1]s 的数据丢失或损坏。集群确认过的写入只能从幸存的磁盘取回。"},
+	"scenario.data-damaged": {
+		"The quorum is gone because files of %[1]s are damaged. The best state is put together from what the members' logs and dbs still hold.",
+		"%[1]s 的文件损坏导致失去 quorum。需要从各成员尚存的 WAL 和 db 拼出最完整的状态。"},
+	"scenario.all-lost": {
+		"No member has usable data left (%[1]s configured): only a snapshot can bring the cluster back, and everything written after it is lost.",
+		"所有成员（配置中共 %[1]s 个）都没有可用数据：只能靠快照恢复，快照之后的写入将全部丢失。"},
+	"scenario.no-space": {
+		"etcd refuses writes because its db has reached the quota. All data is there: this needs room, not a restore.",
+		"db 达到配额，etcd 拒绝写入。数据完好：需要的是腾出空间，而不是恢复快照。"},
+	"scenario.certs-expired": {
+		"The members cannot speak to one another because certificates are not valid now. All data is there: this needs certificates (or the right time), not a restore.",
+		"证书当前无效，成员之间无法通信。数据完好：需要的是续签证书（或校准时钟），而不是恢复快照。"},
+	"scenario.impostor": {
+		"%[1]s shows another cluster's identity: it must be stopped and replaced before anybody writes to it.",
+		"%[1]s 显示的是另一个集群的身份：必须先停掉并替换它，以免有人向它写入。"},
+	"scenario.unreachable": {
+		"Too little is in sight: %[1]s could still hold a quorum. Whether data is lost cannot be said, and nothing may be rebuilt until it is known.",
+		"可见信息太少：%[1]s 可能仍持有 quorum。无法判断数据是否丢失；查明之前不得重建任何成员。"},
+	"scenario.blocked": {
+		"etcd is kept from serving by a full disk, a read-only disk or a broken network. The data is there: remove the cause; a restore would not help.",
+		"磁盘写满、磁盘只读或网络故障使 etcd 无法服务。数据仍在：先排除原因，恢复快照无济于事。"},
+	"scenario.degraded": {
+		"A quorum serves, but something is wrong that no plan of Salvor repairs; see the findings.",
+		"quorum 正常服务，但存在 Salvor 没有对应方案的问题，见下列发现。"},
+}

@@ -1,0 +1,75 @@
+package say
+
+// screens are the words around a diagnosis and a plan on a terminal.
+var screens = map[string]entry{
+	"screen.cause":      {"Cause", "根因"},
+	"screen.members":    {"MEMBERS", "成员"},
+	"screen.findings":   {"FINDINGS", "发现"},
+	"screen.candidates": {"WHAT THE DATA CAN COME FROM", "数据可以从哪里来"},
+	"screen.allowed":    {"DO", "可以做"},
+	"screen.forbidden":  {"DO NOT", "不要做"},
+	"screen.unknown":    {"NOT KNOWN", "未知"},
+	"screen.next":       {"NEXT", "下一步"},
+	"screen.plan":       {"PLAN", "方案"},
+	"screen.steps":      {"STEPS", "步骤"},
+	"screen.warnings":   {"KNOW BEFORE YOU AGREE", "同意之前须知"},
+	"screen.asked":      {"YOU WILL BE ASKED", "将会询问"},
+	"screen.silent":     {"explained by %[1]s", "由 %[1]s 引起"},
+	"screen.hidden": {
+		"%[1]s more finding(s) are consequences of these: see them with --verbose.",
+		"另有 %[1]s 项发现是上述问题的后果：用 --verbose 查看。"},
+	"screen.tells": {"%[1]s. To know it: %[2]s.", "%[1]s。查明方法：%[2]s。"},
+
+	"column.member":    {"member", "成员"},
+	"column.host":      {"host", "主机"},
+	"column.state":     {"state", "状态"},
+	"column.cluster":   {"cluster ID", "集群 ID"},
+	"column.revision":  {"revision", "revision"},
+	"column.position":  {"term/index", "term/index"},
+	"column.candidate": {"candidate", "候选"},
+	"column.age":       {"age", "距今"},
+	"column.integrity": {"integrity", "完整性"},
+	"column.loss":      {"loss", "丢失"},
+	"column.why":       {"why", "原因"},
+	"column.time":      {"time (UTC)", "时间（UTC）"},
+	"column.took":      {"took", "耗时"},
+	"column.step":      {"step", "步骤"},
+	"column.result":    {"result", "结果"},
+	"column.check":     {"check", "检查项"},
+	"column.found":     {"found", "实际情况"},
+	"column.finding":   {"finding", "发现"},
+	"column.evidence":  {"evidence", "证据"},
+	"column.weight":    {"weight", "级别"},
+
+	"screen.revision": {"revision %[1]s", "revision %[1]s"},
+	"screen.age":      {"%[1]s old", "%[1]s前"},
+	"screen.age-now":  {"current", "当前"},
+	"screen.source":   {"from %[1]s", "数据源 %[1]s"},
+	"screen.case":     {"case %[1]s", "case %[1]s"},
+	"screen.plan-id":  {"plan %[1]s", "方案 %[1]s"},
+	"screen.after":    {"after %[1]s", "在 %[1]s 之后"},
+	"screen.with":     {"together with %[1]s", "与 %[1]s 同时"},
+	"screen.undoes":   {"This plan rolls case %[1]s back.", "本方案回滚 case %[1]s。"},
+
+	"ask.loss": {
+		"to accept the loss of %[1]s revisions (without questions: --accept-loss %[1]s).",
+		"是否接受丢失 %[1]s 个 revision（免询问：--accept-loss %[1]s）。"},
+	"ask.loss-unknown": {
+		"to accept a loss whose size nobody knows. --yes does not answer this.",
+		"是否接受大小未知的丢失。--yes 不会替你回答。"},
+	"ask.unproven": {
+		"to accept that the absence of loss is not proven.",
+		"是否接受“没有丢失”这一点未经证明。"},
+	"ask.irreversible": {
+		"to confirm steps that Salvor cannot undo: %[1]s.",
+		"是否确认 Salvor 无法撤销的步骤：%[1]s。"},
+	"ask.once": {
+		"once, whether to begin. The plan loses nothing: --yes answers it.",
+		"只问一次：是否开始。本方案不丢失数据，可用 --yes 直接同意。"},
+
+	"span.ms":     {"%[1]s ms", "%[1]s 毫秒"},
+	"span.second": {"%[1]s s", "%[1]s 秒"},
+	"span.minute": {"%[1]s min %[2]s s", "%[1]s 分 %[2]s 秒"},
+	"span.hour":   {"%[1]s h %[2]s min", "%[1]s 小时 %[2]s 分"},
+	"span.day":    {"%[1]s d %[2]s h", "%[1]s 天 %[2]s 小时"},
+}

@@ -1,0 +1,70 @@
+package say
+
+// words are the stable words of the documents, as people read them.
+var words = map[string]entry{
+	"availability.T0": {"serving", "正常服务"},
+	"availability.T1": {"degraded, a quorum holds", "降级，quorum 仍在"},
+	"availability.T2": {"quorum lost", "失去 quorum"},
+	"availability.T3": {"no control plane left", "控制面全部不可用"},
+	"availability.T?": {"availability unknown", "可用性未知"},
+	"data.D0":         {"data intact", "数据完好"},
+	"data.D1":         {"data recoverable from surviving disks", "数据可从幸存磁盘恢复"},
+	"data.D2":         {"data only in snapshots", "数据仅存于快照"},
+	"data.D3":         {"no known copy of the data", "没有已知的数据副本"},
+	"data.D?":         {"state of the data unknown", "数据状态未知"},
+
+	"name.healthy":       {"healthy", "健康"},
+	"name.stopped":       {"members stopped", "成员停止"},
+	"name.member-lost":   {"one or a minority of members lost", "少数成员丢失"},
+	"name.majority-lost": {"majority of the disks lost", "多数成员磁盘丢失"},
+	"name.data-damaged":  {"data damaged", "数据损坏"},
+	"name.all-lost":      {"all data dirs lost", "所有数据目录丢失"},
+	"name.no-space":      {"quota exceeded (NOSPACE)", "超出配额（NOSPACE）"},
+	"name.certs-expired": {"certificates not valid", "证书无效"},
+	"name.impostor":      {"impostor member", "冒名成员"},
+	"name.unreachable":   {"too little in sight", "可见信息不足"},
+	"name.blocked":       {"blocked by disk or network", "受阻于磁盘或网络"},
+	"name.degraded":      {"degraded", "降级"},
+
+	"state.serving":   {"serving", "正常服务"},
+	"state.no-quorum": {"runs, no quorum", "运行中，无 quorum"},
+	"state.stopped":   {"stopped, files sound", "已停止，文件完好"},
+	"state.stuck":     {"runs, no answer", "运行中，无应答"},
+	"state.damaged":   {"files damaged", "文件损坏"},
+	"state.lost":      {"data lost", "数据丢失"},
+	"state.impostor":  {"other cluster", "属于其他集群"},
+	"state.learner":   {"learner", "learner"},
+	"state.unknown":   {"not known", "未知"},
+
+	"severity.critical": {"critical", "严重"},
+	"severity.warning":  {"warning", "警告"},
+	"severity.info":     {"info", "提示"},
+
+	"integrity.sound":    {"sound", "完好"},
+	"integrity.partial":  {"partial", "部分可信"},
+	"integrity.unusable": {"unusable", "不可用"},
+
+	"risk.none": {"no risk", "无风险"},
+	"risk.low":  {"can be undone", "可撤销"},
+	"risk.high": {"cannot be undone", "不可撤销"},
+
+	"result.passed":         {"passed", "通过"},
+	"result.failed":         {"FAILED", "未通过"},
+	"result.unknown":        {"not known", "未知"},
+	"result.not-applicable": {"does not apply", "不适用"},
+
+	"check.one-leader": {"one leader", "leader 唯一"},
+	"check.members":    {"members", "成员"},
+	"check.cluster-id": {"cluster ID", "集群 ID"},
+	"check.hash-equal": {"same data on all", "各成员数据一致"},
+	"check.alarms":     {"alarms", "告警"},
+	"check.content":    {"content", "内容"},
+	"check.revision":   {"revision", "revision"},
+	"check.canary":     {"canary write", "canary 写入"},
+	"check.old-watch":  {"watches from before", "恢复前的 watch"},
+
+	"step.done":        {"done", "完成"},
+	"step.found":       {"was already done", "此前已完成"},
+	"step.failed":      {"FAILED", "失败"},
+	"step.interrupted": {"cut off", "被中断"},
+}

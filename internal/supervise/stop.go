@@ -1,0 +1,115 @@
+package supervise
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/salvor-project/salvor/internal/cluster"
+)
+
+const (
+	// stopLimit is how long a member may take to end on SIGTERM.
+	stopLimit = 15 * time.Second
+	// stopSettle is how long a stopped member must stay down.
+	stopSettle = 1500 * time.Millisecond
+)
+
+// Stop ends the member and makes sure that it stays down: SIGTERM, and SIGKILL
+// after 15 s, or systemd's own stop; then nothing may hold its files for
+// another 1.5 s. When something else starts it again, the error names that
+// process and its parent, and the member runs. Stopping what does not run is a
+// success.
+func Stop(ctx context.Context, m cluster.Member) error {
+	if m.Run.Systemd != "" {
+		if err := systemctl(ctx, "stop", unitName(m.Run.Systemd)); err != nil {
+			return fmt.Errorf("stop %s: %w", m.Name, err)
+		}
+		return staysDown(ctx, m)
+	}
+	facts, err := find(m)
+	if err != nil {
+		return err
+	}
+	if facts.Running {
+		if err := end(ctx, facts, stopLimit); err != nil {
+			return fmt.Errorf("stop %s: %w", m.Name, err)
+		}
+	}
+	return staysDown(ctx, m)
+}
+
+// end ends one process, by SIGTERM and, after limit, by SIGKILL. The handle that os.FindProcess opens keeps naming the
+// same process even if its number is given to another.
+func end(ctx context.Context, old cluster.ProcessFacts, limit time.Duration) error {
+	p, err := os.FindProcess(old.PID)
+	if err != nil {
+		return fmt.Errorf("process %d: %w", old.PID, err)
+	}
+	defer p.Release()
+	// Asked after the handle was opened: it still names the member.
+	if !alive(old.PID, old.Since) {
+		return nil
+	}
+	for _, signal := range []syscall.Signal{syscall.SIGTERM, syscall.SIGKILL} {
+		if err := p.Signal(signal); err != nil && !errors.Is(err, os.ErrProcessDone) {
+			return fmt.Errorf("send %s to process %d: %w", signal, old.PID, err)
+		}
+		for end := time.Now().Add(limit); time.Now().Before(end); {
+			if !alive(old.PID, old.Since) {
+				return nil
+			}
+			if err := sleep(ctx, look); err != nil {
+				return fmt.Errorf("process %d: %w", old.PID, err)
+			}
+		}
+	}
+	return fmt.Errorf("process %d does not end even on SIGKILL: it hangs in the kernel, probably on a disk; only a restart of the machine helps", old.PID)
+}
+
+// staysDown watches for a while that nothing runs the member.
+func staysDown(ctx context.Context, m cluster.Member) error {
+	for end := time.Now().Add(stopSettle); ; {
+		facts, err := find(m)
+		if err != nil {
+			return err
+		}
+		if facts.Running {
+			return fmt.Errorf("stop %s: it does not stay down: process %d (%s) runs it, started by %s; stop that first",
+				m.Name, facts.PID, cut(strings.Join(facts.Command, " "), 200), parentOf(facts.PID))
+		}
+		if time.Now().After(end) {
+			return nil
+		}
+		if err := sleep(ctx, 3*look); err != nil {
+			return fmt.Errorf("stop %s: %w", m.Name, err)
+		}
+	}
+}
+
+// parentOf describes the parent of a process, for people.
+func parentOf(pid int) string {
+	table, err := processes()
+	if err != nil {
+		return "an unknown process"
+	}
+	parent := 0
+	for _, p := range table {
+		if p.pid == pid {
+			parent = p.parent
+		}
+	}
+	if parent == os.Getpid() {
+		return fmt.Sprintf("process %d (this one)", parent)
+	}
+	for _, p := range table {
+		if p.pid == parent {
+			return fmt.Sprintf("process %d (%s)", parent, cut(strings.Join(p.command, " "), 200))
+		}
+	}
+	return fmt.Sprintf("process %d", parent)
+}
