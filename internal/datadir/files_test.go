@@ -181,7 +181,7 @@ func (c crashed) dbFlips(t *testing.T) {
 	want := must(datadir.ContentOf(t.Context(), dbOf(dir), 0))(t)
 	random := rand.New(rand.NewPCG(1, 2))
 	found, silent := 0, 0
-	for range 250 {
+	for range 120 {
 		b := bytes.Clone(healthy)
 		at := random.IntN(len(b))
 		if random.IntN(2) == 0 { // half of them where the structure is

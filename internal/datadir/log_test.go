@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -18,6 +19,31 @@ import (
 	"go.uber.org/zap"
 	"google.golang.org/protobuf/proto"
 )
+
+func (c crashed) logMissing(t *testing.T) {
+	dir := c.copy(t, c.dir)
+	all := segments(t, dir)
+	for _, s := range all[1:] {
+		if err := os.Remove(s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	copyFile(t, dbOf(c.stopped), dbOf(dir))
+	d := must(datadir.Inspect(t.Context(), dir, ""))(t)
+	if !slices.Equal(kinds(d.Damage), []cluster.DamageKind{cluster.DamageBehind}) {
+		t.Errorf("damage %+v", d.Damage)
+	}
+	if err := os.RemoveAll(walOf(dir)); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(dbOf(dir)); err != nil {
+		t.Fatal(err)
+	}
+	d = must(datadir.Inspect(t.Context(), dir, ""))(t)
+	if d.State != cluster.DirEmpty && !slices.Equal(kinds(d.Damage), []cluster.DamageKind{cluster.DamageDBMissing, cluster.DamageWALMissing}) {
+		t.Errorf("nothing left: %+v", d)
+	}
+}
 
 // logPurged: etcd deletes old segments; what is left is whole.
 func (c crashed) logPurged(t *testing.T) {
@@ -42,7 +68,7 @@ func (c crashed) logPurged(t *testing.T) {
 func (c crashed) logFlips(t *testing.T) {
 	dir := c.copy(t, c.dir)
 	random := rand.New(rand.NewPCG(3, 4))
-	for range 60 {
+	for range 30 {
 		all := segments(t, dir)
 		file := all[random.IntN(len(all))]
 		healthy := must(os.ReadFile(file))(t)

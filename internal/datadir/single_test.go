@@ -384,28 +384,3 @@ func (c crashed) logSegmentMissing(t *testing.T) {
 		t.Errorf("a gap between db and log: %v", err)
 	}
 }
-
-func (c crashed) logMissing(t *testing.T) {
-	dir := c.copy(t, c.dir)
-	all := segments(t, dir)
-	for _, s := range all[1:] {
-		if err := os.Remove(s); err != nil {
-			t.Fatal(err)
-		}
-	}
-	copyFile(t, dbOf(c.stopped), dbOf(dir))
-	d := must(datadir.Inspect(t.Context(), dir, ""))(t)
-	if !slices.Equal(kinds(d.Damage), []cluster.DamageKind{cluster.DamageBehind}) {
-		t.Errorf("damage %+v", d.Damage)
-	}
-	if err := os.RemoveAll(walOf(dir)); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Remove(dbOf(dir)); err != nil {
-		t.Fatal(err)
-	}
-	d = must(datadir.Inspect(t.Context(), dir, ""))(t)
-	if d.State != cluster.DirEmpty && !slices.Equal(kinds(d.Damage), []cluster.DamageKind{cluster.DamageDBMissing, cluster.DamageWALMissing}) {
-		t.Errorf("nothing left: %+v", d)
-	}
-}

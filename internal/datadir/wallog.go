@@ -101,7 +101,8 @@ func readWAL(ctx context.Context, dir string, live bool) (*walLog, error) {
 		}
 		l.segment(n, i == len(names)-1, live, &c)
 	}
-		return l, nil
+	l.doubt()
+	return l, nil
 }
 
 // segmentName is the name of a WAL file: sequence number and first index.
