@@ -11,7 +11,7 @@ import (
 	"github.com/salvor-project/salvor/internal/kube"
 )
 
-// note writes a ledger: "t" tries, "a" acknowledges, "l" loses.
+// note writes a ledger of these lines and gives its path.
 func note(t *testing.T, lines ...line) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "ledger.jsonl")

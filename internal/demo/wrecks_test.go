@@ -10,6 +10,7 @@ import (
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	clientv3 "go.etcd.io/etcd/client/v3"
+	"go.etcd.io/etcd/etcdutl/v3/snapshot"
 	"go.etcd.io/etcd/server/v3/storage/wal"
 	"go.etcd.io/etcd/server/v3/storage/wal/walpb"
 	"go.uber.org/zap"
@@ -251,6 +252,36 @@ func checkAllLost(t *testing.T, r run) {
 	}
 	if at, err := dbAtRest(r.after.Snapshot); err != nil || at.Revision != r.after.SnapshotRevision {
 		t.Errorf("the snapshot: %+v, %v", at, err)
+	}
+	restoreAll(t, r) // the right repair; its loss is exactly what was announced
+	if err := r.w.WaitAcked(soon(t), 50); err != nil {
+		t.Fatal(err)
+	}
+	if got := r.compare(t); got.Lost != r.after.Newer || got.Mismatched != 0 {
+		t.Errorf("%d writes came after the snapshot, found %d lost, %d of them by the writer; %d mismatched", r.after.Newer, got.Lost, r.w.Stats().Lost, got.Mismatched)
+	}
+	for deadline := time.Now().Add(5 * time.Second); r.watch.Account().Outcome != WatchCompacted; time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("the old watch was not told: %+v", r.watch.Account())
+		}
+	}
+}
+
+// restoreAll is etcdutl's restore of every member, with the revision bumped
+// and what is older marked as compacted.
+func restoreAll(t *testing.T, r run) {
+	t.Helper()
+	for _, m := range r.c.Config().Members {
+		err := snapshot.NewV3(zap.NewNop()).Restore(snapshot.RestoreConfig{
+			SnapshotPath: r.after.Snapshot, Name: m.Name, OutputDataDir: m.DataDir, PeerURLs: m.PeerURLs,
+			InitialCluster: r.c.initialCluster(), InitialClusterToken: "restored", RevisionBump: 1_000_000, MarkCompacted: true,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := r.c.Start(soon(t)); err != nil {
+		t.Fatal(err)
 	}
 }
 

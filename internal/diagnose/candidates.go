@@ -112,22 +112,20 @@ func (p position) less(o position) bool {
 
 func (c Candidate) position() position { return position{c.LastTerm, c.LastIndex} }
 
-// positionOf is the furthest point of a member's log or, where the db has
-// applied more than can be read of the log, of its db.
+// positionOf is the furthest point of a member's log or, where the damage of
+// its log lies before what its db has applied, of both together.
 func positionOf(m memberView) position {
-	var p position
 	d := m.facts.Disk
-	if !d.OK {
-		return p
-	}
-	if d.Value.Log.OK {
-		p = position{d.Value.Log.Value.LastTerm, d.Value.Log.Value.LastIndex}
-	}
-	if d.Value.DB.OK && usableDB(m) {
-		db := position{d.Value.DB.Value.Term, d.Value.DB.Value.ConsistentIndex}
-		if p.index < db.index && !db.less(p) {
-			p = db
+	if !d.OK || !d.Value.Log.OK {
+		if d.OK && usableDB(m) && d.Value.DB.OK {
+			return position{d.Value.DB.Value.Term, d.Value.DB.Value.ConsistentIndex}
 		}
+		return position{}
+	}
+	log := d.Value.Log.Value
+	p := position{log.LastTerm, log.LastIndex}
+	if reach := (position{log.ReachTerm, log.ReachIndex}); usableDB(m) && p.less(reach) {
+		p = reach
 	}
 	return p
 }
