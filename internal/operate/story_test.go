@@ -1,10 +1,13 @@
 package operate
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -63,7 +66,7 @@ func (s story) replaceLost() {
 	s.twice("m3", plan.StopMember{Member: "m3"})
 	aside := plan.SetAside{From: m3.DataDir, To: m3.DataDir + ".aside"}
 	s.twice("m3", aside)
-	// m3 cannot answer: another member has to be found.
+	s.strangers(old)
 	s.twice("m1", plan.RemoveMember{Through: "m2", ID: old, Name: "m3"})
 	if _, err := Do(s.ctx, s.env("m1"), plan.PromoteLearner{Through: "m1", Name: "m3", PeerURLs: m3.PeerURLs}, nil); err == nil {
 		s.Error("a member that does not exist was promoted")
@@ -86,6 +89,26 @@ func (s story) replaceLost() {
 	first, again := into[Sung](s, s.do("m1", canary)), into[Sung](s, s.do("m1", canary))
 	if first.Revision == 0 || again.Revision <= first.Revision {
 		s.Errorf("canaries at %d and %d", first.Revision, again.Revision)
+	}
+}
+
+// strangers asks through a member that does not answer and that the cluster of
+// the others does not know: nothing may be concluded from them.
+func (s story) strangers(id cluster.ID) {
+	s.Helper()
+	env := s.env("m1")
+	env.Config.Members = slices.Clone(env.Config.Members)
+	m3 := &env.Config.Members[2]
+	m3.PeerURLs = []string{"https://127.0.0.1:1"}
+	ctx, cancel := context.WithTimeout(s.ctx, time.Second)
+	defer cancel()
+	if st, _, err := Done(ctx, env, plan.RemoveMember{Through: "m3", ID: id + 1, Name: "m3"}); st != Unsure || err == nil || !strings.Contains(err.Error(), "does not know m3") {
+		s.Errorf("another cluster was asked: %s, %v", st, err)
+	}
+	// m2 cannot be reached from here, but the quorum knows it.
+	env.Config.Members[1].ClientURLs = m3.ClientURLs
+	if st, _, err := Done(s.ctx, env, plan.RemoveMember{Through: "m2", ID: id, Name: "m3"}); st != No || err != nil {
+		s.Errorf("no other member was asked: %s, %v", st, err)
 	}
 }
 
@@ -145,7 +168,7 @@ func (s story) rebuild() {
 		b := plan.BuildMember{Member: m.Name, Image: salvage.Out, Dir: m.DataDir + ".new", Name: m.Name, PeerURLs: m.PeerURLs,
 			InitialCluster: initial, Token: "fresh", Bump: 1000, Like: m.DataDir}
 		builds[m.Name] = b
-		s.twice(m.Name, b)
+		s.belongs(m, b)
 		s.twice(m.Name, plan.SetAside{From: m.DataDir, To: m.DataDir + ".old"})
 		s.twice(m.Name, plan.PutInPlace{From: b.Dir, To: m.DataDir})
 		s.is(m.Name, b, Yes)
@@ -177,8 +200,28 @@ func (s story) rebuild() {
 	s.do("m2", plan.Canary{Through: "m2", Members: []string{"m1", "m2", "m3"}, Case: "c1"})
 }
 
-// content waits out the canary's last write: every member has to be at the
-// same revision.
+// belongs builds a member and looks whether the files took the old owner, which
+// only root can give them.
+func (s story) belongs(m cluster.Member, b plan.BuildMember) {
+	s.Helper()
+	if os.Geteuid() != 0 {
+		s.twice(m.Name, b)
+		return
+	}
+	if err := os.Chown(m.DataDir, 4711, 4712); err != nil {
+		s.Fatal(err)
+	}
+	s.twice(m.Name, b)
+	info, err := os.Stat(filepath.Join(b.Dir, "member", "snap", "db"))
+	if err != nil {
+		s.Fatal(err)
+	}
+	if st := info.Sys().(*syscall.Stat_t); st.Uid != 4711 || st.Gid != 4712 {
+		s.Errorf("the db belongs to %d:%d", st.Uid, st.Gid)
+	}
+}
+
+// content is what one member holds.
 func (s story) content(name string) cluster.Content {
 	s.Helper()
 	c, err := etcd.Dial(s.ctx, s.member(name).ClientURLs, s.cfg.Client)

@@ -44,18 +44,29 @@ func Find(ctx context.Context, m cluster.Member) (cluster.ProcessFacts, error) {
 
 // find looks at the process table only.
 func find(m cluster.Member) (cluster.ProcessFacts, error) {
+	all, err := findAll(m)
+	if err != nil || len(all) == 0 {
+		return cluster.ProcessFacts{}, err
+	}
+	return all[0], nil
+}
+
+// findAll gives every process of the member, the one that counts first; there
+// is more than one where a wrapper is called like the member.
+func findAll(m cluster.Member) ([]cluster.ProcessFacts, error) {
 	table, err := processes()
 	if err != nil {
-		return cluster.ProcessFacts{}, fmt.Errorf("find process of %s: %w", m.Name, err)
+		return nil, fmt.Errorf("find process of %s: %w", m.Name, err)
 	}
-	p, ok, err := newMarks(m).match(table)
+	matched, err := newMarks(m).match(table)
 	if err != nil {
-		return cluster.ProcessFacts{}, fmt.Errorf("find process of %s: %w", m.Name, err)
+		return nil, fmt.Errorf("find process of %s: %w", m.Name, err)
 	}
-	if !ok {
-		return cluster.ProcessFacts{}, nil
+	var all []cluster.ProcessFacts
+	for _, p := range matched {
+		all = append(all, cluster.ProcessFacts{Running: true, PID: p.pid, Since: p.since, Command: p.command})
 	}
-	return cluster.ProcessFacts{Running: true, PID: p.pid, Since: p.since, Command: p.command}, nil
+	return all, nil
 }
 
 // marks are what a member's process can be known by.
@@ -95,28 +106,27 @@ func resolve(path string) string {
 	}
 }
 
-// match finds the member's process: who writes its files before who only looks
-// like it.
-func (k marks) match(table []process) (process, bool, error) {
+// match finds the member's processes: who writes its files before who only
+// looks like it.
+func (k marks) match(table []process) ([]process, error) {
 	hidden := 0
+	var holders, named []process
 	for _, p := range table {
 		writes, err := writesAny(p.pid, k.holds)
 		switch {
-		case err == nil && writes:
-			return p, true, nil
+		case writes:
+			holders = append(holders, p)
+		case k.named(p):
+			named = append(named, p)
 		case err != nil && len(p.command) > 0 && filepath.Base(p.command[0]) == "etcd":
 			hidden = p.pid
 		}
 	}
-	for _, p := range table {
-		if k.named(p) {
-			return p, true, nil
-		}
+	all := append(holders, named...)
+	if len(all) == 0 && hidden != 0 {
+		return nil, fmt.Errorf("process %d is an etcd whose files may not be looked at: run salvor as root or as its user", hidden)
 	}
-	if hidden != 0 {
-		return process{}, false, fmt.Errorf("process %d is an etcd whose files may not be looked at: run salvor as root or as its user", hidden)
-	}
-	return process{}, false, nil
+	return all, nil
 }
 
 // holds tells whether a path that a process has open is the member's. The

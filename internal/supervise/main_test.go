@@ -18,7 +18,8 @@ import (
 
 // TestMain lets this test binary be the processes that are looked after:
 //
-//	member --data-dir D [--port P] [--stubborn] [--fds]
+//	member --data-dir D [--port P] [--stubborn]
+//	wrapper --data-dir D …  runs a member, and outlives it
 //	nanny  COMMAND…      starts the command again whenever it ends
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 {
@@ -28,6 +29,10 @@ func TestMain(m *testing.M) {
 			os.Exit(1)
 		case "nanny":
 			beNanny(os.Args[2:])
+		case "wrapper":
+			cmd := exec.Command(os.Args[0], append([]string{"member"}, os.Args[2:]...)...)
+			_ = cmd.Run()
+			time.Sleep(time.Minute)
 		}
 	}
 	os.Exit(m.Run())

@@ -80,6 +80,26 @@ func TestStubborn(t *testing.T) {
 	}
 }
 
+// TestWrapper finds the member within its wrapper, and stops both.
+func TestWrapper(t *testing.T) {
+	t.Parallel()
+	m := member(t, filepath.Join(t.TempDir(), "etcd"))
+	m.Run.Process.Command[1] = "wrapper"
+	f, err := Start(t.Context(), m, Override{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if f.Command[1] != "member" {
+		t.Errorf("the wrapper was taken for the member: %q", f.Command)
+	}
+	if all, err := findAll(m); err != nil || len(all) != 2 {
+		t.Errorf("processes %+v, %v", all, err)
+	}
+	if err := Stop(t.Context(), m); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestInherit starts a member from a process that has a file open which its
 // children would get.
 func TestInherit(t *testing.T) {

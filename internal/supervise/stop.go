@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -29,18 +30,30 @@ func Stop(ctx context.Context, m cluster.Member) error {
 		if err := systemctl(ctx, "stop", unitName(m.Run.Systemd)); err != nil {
 			return fmt.Errorf("stop %s: %w", m.Name, err)
 		}
-		return staysDown(ctx, m)
+		return staysDown(ctx, m, nil)
 	}
-	facts, err := find(m)
+	all, err := findAll(m)
 	if err != nil {
 		return err
 	}
-	if facts.Running {
-		if err := end(ctx, facts, stopLimit); err != nil {
+	if len(all) == 0 {
+		return staysDown(ctx, m, nil)
+	}
+	if err := end(ctx, all[0], stopLimit); err != nil {
+		return fmt.Errorf("stop %s: %w", m.Name, err)
+	}
+	// The others are wrappers, which end with it, or look after it: then they
+	// start it again, and that is for a person to stop.
+	wrappers := all[1:]
+	if err := staysDown(ctx, m, wrappers); err != nil {
+		return err
+	}
+	for _, p := range wrappers {
+		if err := end(ctx, p, stopLimit); err != nil {
 			return fmt.Errorf("stop %s: %w", m.Name, err)
 		}
 	}
-	return staysDown(ctx, m)
+	return nil
 }
 
 // end ends one process, by SIGTERM and, after limit, by SIGKILL. The handle that os.FindProcess opens keeps naming the
@@ -71,16 +84,19 @@ func end(ctx context.Context, old cluster.ProcessFacts, limit time.Duration) err
 	return fmt.Errorf("process %d does not end even on SIGKILL: it hangs in the kernel, probably on a disk; only a restart of the machine helps", old.PID)
 }
 
-// staysDown watches for a while that nothing runs the member.
-func staysDown(ctx context.Context, m cluster.Member) error {
+// staysDown watches for a while that nothing but its known wrappers runs the
+// member.
+func staysDown(ctx context.Context, m cluster.Member, wrappers []cluster.ProcessFacts) error {
 	for end := time.Now().Add(stopSettle); ; {
-		facts, err := find(m)
+		all, err := findAll(m)
 		if err != nil {
 			return err
 		}
-		if facts.Running {
-			return fmt.Errorf("stop %s: it does not stay down: process %d (%s) runs it, started by %s; stop that first",
-				m.Name, facts.PID, cut(strings.Join(facts.Command, " "), 200), parentOf(facts.PID))
+		for _, f := range all {
+			if !slices.ContainsFunc(wrappers, func(w cluster.ProcessFacts) bool { return w.PID == f.PID && w.Since.Equal(f.Since) }) {
+				return fmt.Errorf("stop %s: it does not stay down: process %d (%s) runs it, started by %s; stop that first",
+					m.Name, f.PID, cut(strings.Join(f.Command, " "), 200), parentOf(f.PID))
+			}
 		}
 		if time.Now().After(end) {
 			return nil
