@@ -11,6 +11,7 @@ import (
 
 	"github.com/salvor-project/salvor/internal/cluster"
 	"github.com/salvor-project/salvor/internal/diagnose"
+	"github.com/salvor-project/salvor/internal/durable"
 	"github.com/salvor-project/salvor/internal/plan"
 )
 
@@ -62,7 +63,7 @@ func Create(parent, name string) (Folder, error) {
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		return Folder{}, fmt.Errorf("create case folder: %w", err)
 	}
-	return Folder{dir}, syncDir(parent)
+	return Folder{dir}, durable.SyncDir(parent)
 }
 
 // Open opens an existing case folder: it must hold a plan or facts.
@@ -93,19 +94,7 @@ func (f Folder) WriteBytes(name string, b []byte) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return fmt.Errorf("write %s: %w", name, err)
 	}
-	tmp, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
-	if err != nil {
-		return fmt.Errorf("write %s: %w", name, err)
-	}
-	_, err = tmp.Write(b)
-	err = errors.Join(err, tmp.Sync(), tmp.Close())
-	if err == nil {
-		err = os.Rename(tmp.Name(), path)
-	}
-	if err != nil {
-		return errors.Join(fmt.Errorf("write %s: %w", name, err), os.Remove(tmp.Name()))
-	}
-	return syncDir(filepath.Dir(path))
+	return durable.WriteFile(path, b, 0o600)
 }
 
 // Read loads a document.
@@ -160,12 +149,4 @@ func optional[T any](f Folder, name string) (*T, error) {
 		return nil, err
 	}
 	return &v, nil
-}
-
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return fmt.Errorf("sync folder: %w", err)
-	}
-	return errors.Join(d.Sync(), d.Close())
 }

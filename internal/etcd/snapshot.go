@@ -14,6 +14,8 @@ import (
 	"time"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+
+	"github.com/salvor-project/salvor/internal/durable"
 )
 
 // Snapshot describes a snapshot file that was checked against its trailer.
@@ -61,7 +63,7 @@ func (c *Client) SaveSnapshot(ctx context.Context, out string, progress func(don
 		return Snapshot{}, fmt.Errorf("save snapshot: %w", err)
 	}
 	s.Path, s.Version = out, version
-	return s, syncDir(filepath.Dir(out))
+	return s, durable.SyncDir(filepath.Dir(out))
 }
 
 // stream writes what the member sends; it fails when nothing comes for 60 s.
@@ -141,18 +143,6 @@ func copyHash(ctx context.Context, to hash.Hash, from io.Reader, n int64) error 
 		}
 		to.Write(b)
 		n -= int64(len(b))
-	}
-	return nil
-}
-
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return fmt.Errorf("make folder %s durable: %w", dir, err)
-	}
-	defer d.Close()
-	if err := d.Sync(); err != nil {
-		return fmt.Errorf("make folder %s durable: %w", dir, err)
 	}
 	return nil
 }

@@ -11,6 +11,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/salvor-project/salvor/internal/durable"
 )
 
 // Owner is who holds a host's lock: the coordinator, not the server.
@@ -72,7 +74,7 @@ func (l *hostLock) take(stateDir string, owner Owner) error {
 	if l.file != nil {
 		return nil
 	}
-	if err := makeDir(stateDir); err != nil {
+	if err := durable.MakeDir(stateDir); err != nil {
 		return err
 	}
 	f, err := os.OpenFile(lockPath(stateDir), os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW, 0o600)

@@ -14,6 +14,8 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/salvor-project/salvor/internal/durable"
 )
 
 // Mirror keeps case files below one folder: Dir/<case>/<name>. What Put and
@@ -45,7 +47,7 @@ func (m Mirror) Put(caseName, name string, data []byte) error {
 	if err != nil {
 		return err
 	}
-	if err := writeFile(dir, name, data); err != nil {
+	if err := durable.WriteFile(filepath.Join(dir, name), data, 0o600); err != nil {
 		return fmt.Errorf("mirror %s of case %s: %w", name, caseName, err)
 	}
 	return nil
@@ -127,7 +129,7 @@ func (m Mirror) folder(caseName, name string) (string, error) {
 		return "", err
 	}
 	dir := filepath.Join(m.Dir, caseName)
-	return dir, makeDir(dir)
+	return dir, durable.MakeDir(dir)
 }
 
 func validNames(names ...string) error {
@@ -198,7 +200,7 @@ func appendLine(dir, name string, line []byte, seq int64) (err error) {
 	if err := f.Sync(); err != nil {
 		return err
 	}
-	return syncDir(dir)
+	return durable.SyncDir(dir)
 }
 
 // wholeLines gives the length of data without its unfinished last line. A last

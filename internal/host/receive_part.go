@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"syscall"
 	"time"
+
+	"github.com/salvor-project/salvor/internal/durable"
 )
 
 // busyWait is how long a receiver waits for an earlier one of the same path:
@@ -86,7 +88,7 @@ func lockPart(f *os.File) error {
 
 // create makes and locks a new part.
 func (r *receiver) create() error {
-	if err := makeDir(filepath.Dir(r.path)); err != nil {
+	if err := durable.MakeDir(filepath.Dir(r.path)); err != nil {
 		return err
 	}
 	if r.dir {
@@ -151,7 +153,7 @@ func (r *receiver) finish() error {
 				return err
 			}
 		}
-		if err := syncDir(r.part()); err != nil {
+		if err := durable.SyncDir(r.part()); err != nil {
 			return err
 		}
 	}
@@ -165,7 +167,7 @@ func (r *receiver) finish() error {
 	if err := os.Rename(r.part(), r.path); err != nil {
 		return err
 	}
-	return syncDir(filepath.Dir(r.path))
+	return durable.SyncDir(filepath.Dir(r.path))
 }
 
 // extra names the files that lie here and were not sent.

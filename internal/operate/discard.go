@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/salvor-project/salvor/internal/durable"
 	"github.com/salvor-project/salvor/internal/plan"
 )
 
@@ -33,5 +34,5 @@ func discard(a plan.Discard) (any, error) {
 	if err := os.RemoveAll(a.Path); err != nil {
 		return nil, fmt.Errorf("remove what case %s has left behind: %w", a.Case, err)
 	}
-	return nil, syncDir(filepath.Dir(a.Path))
+	return nil, durable.SyncDir(filepath.Dir(a.Path))
 }

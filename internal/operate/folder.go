@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"syscall"
 
+	"github.com/salvor-project/salvor/internal/durable"
 	"github.com/salvor-project/salvor/internal/plan"
 	"github.com/salvor-project/salvor/internal/supervise"
 )
@@ -107,10 +108,10 @@ func (env Env) move(ctx context.Context, from, to string) error {
 		}
 		return err
 	}
-	if err := syncDir(filepath.Dir(from)); err != nil {
+	if err := durable.SyncDir(filepath.Dir(from)); err != nil {
 		return err
 	}
-	return syncDir(filepath.Dir(to))
+	return durable.SyncDir(filepath.Dir(to))
 }
 
 // idle refuses when a process runs a member whose folders are concerned.
@@ -156,16 +157,4 @@ func emptyFolder(path string) bool {
 	}
 	entries, err := os.ReadDir(path)
 	return err == nil && len(entries) == 0
-}
-
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return fmt.Errorf("make folder durable: %w", err)
-	}
-	defer d.Close()
-	if err := d.Sync(); err != nil {
-		return fmt.Errorf("make folder %s durable: %w", dir, err)
-	}
-	return nil
 }
