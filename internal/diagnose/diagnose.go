@@ -17,7 +17,7 @@ func Diagnose(f cluster.Facts) Diagnosis {
 	d.Candidates = v.candidates()
 	d.Scenario = v.scenario(d.Findings)
 	d.Level = v.level(d)
-	d.Summary = v.summary(d.Scenario)
+	d.Summary = v.summary(d)
 	d.Allowed, d.Forbidden = v.advice(d)
 	d.Next = next(d.Scenario)
 	return d
@@ -134,7 +134,11 @@ func (v view) data(d Diagnosis) Data {
 	return D3
 }
 
-func (v view) summary(s Scenario) say.Text {
+func (v view) summary(d Diagnosis) say.Text {
+	s := d.Scenario
+	if s == AllLost && d.Level.Data == D3 {
+		return say.New("scenario.nothing-left", len(v.members))
+	}
 	switch s {
 	case AllLost, Healthy:
 		return say.New("scenario."+string(s), len(v.members))

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -110,9 +111,41 @@ func (p Plan) seal() (Plan, error) {
 	if err != nil {
 		return Plan{}, fmt.Errorf("seal plan: %w", err)
 	}
+	if b, err = wordless(b); err != nil {
+		return Plan{}, fmt.Errorf("seal plan: %w", err)
+	}
 	sum := sha256.Sum256(b)
 	p.ID = hex.EncodeToString(sum[:8])
 	return p, nil
+}
+
+// wordless takes the rendered sentences out of a document and leaves their
+// keys and arguments: a plan stays the same when a sentence is worded anew.
+func wordless(b []byte) ([]byte, error) {
+	d := json.NewDecoder(bytes.NewReader(b))
+	d.UseNumber()
+	var doc any
+	if err := d.Decode(&doc); err != nil {
+		return nil, err
+	}
+	strip(doc)
+	return json.Marshal(doc)
+}
+
+func strip(v any) {
+	switch v := v.(type) {
+	case map[string]any:
+		if _, ok := v["key"]; ok {
+			delete(v, "en")
+		}
+		for _, x := range v {
+			strip(x)
+		}
+	case []any:
+		for _, x := range v {
+			strip(x)
+		}
+	}
 }
 
 // Step finds a step by its ID.

@@ -17,8 +17,7 @@ func Diagnosis(w io.Writer, d diagnose.Diagnosis, f cluster.Facts, o Options) er
 	s.title(d, f)
 	if len(d.Members) > 0 {
 		s.head("screen.members")
-		t := o.members(d, f)
-		s.grid(t.Head, t.Rows)
+		s.grid(o.members(d, f))
 	}
 	s.findings(d)
 	s.candidates(d)
@@ -49,12 +48,8 @@ func levelMark(d diagnose.Diagnosis) Mark {
 
 func (s *screen) title(d diagnose.Diagnosis, f cluster.Facts) {
 	m := levelMark(d)
-	top := s.paint("1;"+m.ansi(), m.sign()+" "+d.Level.String()) + "  " + s.o.word("name", string(d.Scenario))
-	if f.Config.Cluster != "" {
-		top += "  (" + oneLine(f.Config.Cluster) + ", " + stamp(d.At) + ")"
-	}
-	s.line(top)
-	s.item(MarkNone, s.o.levelWords(d.Level))
+	s.line(s.paint("1;"+m.ansi(), m.sign()+" "+d.Level.String()) + "  " + s.o.word("name", string(d.Scenario)))
+	s.item(MarkNone, joined([]string{f.Config.Cluster, stamp(d.At), s.o.levelWords(d.Level)}))
 	s.item(m, s.o.labelled(s.o.say("screen.cause"), s.o.text(d.Summary)))
 }
 
@@ -74,7 +69,7 @@ func (s *screen) findings(d diagnose.Diagnosis) {
 			hidden++
 			continue
 		}
-		text := s.o.labelled(s.o.word("severity", string(f.Severity)), s.o.text(f.Text))
+		text := s.o.word("severity", string(f.Severity)) + " · " + s.o.text(f.Text)
 		s.item(severityMark(f.Severity), text)
 		if !s.o.Verbose {
 			continue

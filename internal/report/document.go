@@ -104,6 +104,15 @@ func Report(c casefile.Case, o Options) Document {
 	return d
 }
 
+// mark grades the headline: a recovery that lost something is no plain success.
+func (d Document) mark() Mark {
+	m := d.Outcome.mark()
+	if m == MarkGood && d.Outcome.carriedOut() && d.Loss != nil && !d.Loss.None() {
+		return MarkWarn
+	}
+	return m
+}
+
 func (d *Document) fromPlan(p plan.Plan, journal []casefile.Entry) {
 	if d.Cluster == "" {
 		d.Cluster = p.Config.Cluster

@@ -20,8 +20,9 @@ func (d Document) HTML(w io.Writer) error {
 	o := Options{Lang: d.Lang}
 	t, err := template.New("page").Funcs(template.FuncMap{
 		"rich": rich,
+		"line": oneLine,
 		"sign": func(m Mark) string { return strings.TrimSpace(lead(m)) },
-		"mark": func(o Outcome) Mark { return o.mark() },
+		"mark": d.mark,
 		"bare": func(h []string) bool { return strings.Join(h, "") == "" },
 		"tag":  d.Lang.Tag,
 		"foot": func() string { return o.say("foot.made", code(d.Case)) },

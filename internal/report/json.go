@@ -40,13 +40,3 @@ func JSON(w io.Writer, kind string, doc any) error {
 	}
 	return nil
 }
-
-// Failure is the document of an error: what -o json prints instead of a
-// result.
-type Failure struct {
-	// Code is the exit code.
-	Code  int    `json:"code"`
-	Error string `json:"error"`
-	// Hint says what to do about it.
-	Hint string `json:"hint,omitempty"`
-}

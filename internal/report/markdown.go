@@ -13,7 +13,7 @@ func (d Document) Markdown(w io.Writer) error {
 	var b strings.Builder
 	o := Options{Lang: d.Lang}
 	fmt.Fprintf(&b, "# %s\n\n", escapeMarkdown(d.Title))
-	fmt.Fprintf(&b, "**%s %s**\n\n", d.Outcome.mark().sign(), escapeMarkdown(d.Headline))
+	fmt.Fprintf(&b, "**%s %s**\n\n", d.mark().sign(), escapeMarkdown(d.Headline))
 	for _, s := range d.Sections {
 		fmt.Fprintf(&b, "## %s\n\n", escapeMarkdown(s.Title))
 		for _, bl := range s.Blocks {

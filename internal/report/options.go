@@ -69,6 +69,30 @@ func (o Options) sentences(parts ...string) string {
 	return strings.Join(parts, " ")
 }
 
+// bracket puts a text in brackets.
+func (o Options) bracket(text string) string {
+	if o.chinese() {
+		return "（" + text + "）"
+	}
+	return "(" + text + ")"
+}
+
+// bracketed is a remark in brackets behind a text.
+func (o Options) bracketed(text string) string {
+	if o.chinese() {
+		return o.bracket(text)
+	}
+	return " " + o.bracket(text)
+}
+
+// clauses joins remarks.
+func (o Options) clauses(items []string) string {
+	if o.chinese() {
+		return strings.Join(items, "；")
+	}
+	return strings.Join(items, "; ")
+}
+
 // list joins items of an enumeration.
 func (o Options) list(items []string) string {
 	if o.chinese() {
@@ -89,15 +113,22 @@ func (o Options) span(d time.Duration) string {
 		return o.say("span.second", strconv.FormatFloat(d.Seconds(), 'f', 1, 64))
 	}
 	d = d.Round(time.Second)
+	const day = 24 * time.Hour
 	switch {
 	case d < time.Minute:
 		return o.say("span.second", n(d/time.Second))
+	case d < time.Hour && d%time.Minute == 0:
+		return o.say("span.minutes", n(d/time.Minute))
 	case d < time.Hour:
 		return o.say("span.minute", n(d/time.Minute), n(d%time.Minute/time.Second))
-	case d < 24*time.Hour:
+	case d < day && d%time.Hour < time.Minute:
+		return o.say("span.hours", n(d/time.Hour))
+	case d < day:
 		return o.say("span.hour", n(d/time.Hour), n(d%time.Hour/time.Minute))
+	case d%day < time.Hour:
+		return o.say("span.days", n(d/day))
 	}
-	return o.say("span.day", n(d/(24*time.Hour)), n(d%(24*time.Hour)/time.Hour))
+	return o.say("span.day", n(d/day), n(d%day/time.Hour))
 }
 
 const (

@@ -22,6 +22,7 @@ const (
 	OutcomeNotProven  Outcome = "not-proven"
 	OutcomeRecovered  Outcome = "recovered"
 	OutcomeRolledBack Outcome = "rolled-back"
+	OutcomeCleanedUp  Outcome = "cleaned-up"
 )
 
 // OutcomeOf judges a case by its files. It calls nothing recovered that no
@@ -41,6 +42,8 @@ func OutcomeOf(c casefile.Case) Outcome {
 		return OutcomeStopped
 	}
 	switch {
+	case c.Plan.Undoes != "" && deletes(*c.Plan):
+		return OutcomeCleanedUp
 	case c.Plan.Undoes != "":
 		return OutcomeRolledBack
 	case c.Verdict == nil:
@@ -68,7 +71,7 @@ func withoutPlan(c casefile.Case) Outcome {
 
 func (o Outcome) mark() Mark {
 	switch o {
-	case OutcomeHealthy, OutcomeRecovered:
+	case OutcomeHealthy, OutcomeRecovered, OutcomeCleanedUp:
 		return MarkGood
 	case OutcomeNotProven, OutcomeStopped:
 		return MarkBad
@@ -87,5 +90,5 @@ func (o Outcome) carriedOut() bool {
 
 // begun tells whether any step may have been done.
 func (o Outcome) begun() bool {
-	return o.carriedOut() || o == OutcomeUnfinished || o == OutcomeStopped || o == OutcomeRolledBack
+	return o.carriedOut() || o == OutcomeUnfinished || o == OutcomeStopped || o == OutcomeRolledBack || o == OutcomeCleanedUp
 }

@@ -16,12 +16,16 @@ import (
 func Plan(w io.Writer, p plan.Plan, o Options) error {
 	s := &screen{w: w, o: o}
 	s.line(s.paint("1", o.say("screen.plan")+" "+p.ID) + "  " +
-		joined([]string{o.say("screen.case", oneLine(p.Case)), o.word("name", string(p.Scenario))}))
+		o.word("name", string(p.Scenario)))
+	s.item(MarkNone, o.say("screen.case", p.Case))
 	s.item(lossMark(p.Loss), o.lossText(p.Loss))
 	if p.Source.ID != "" {
 		s.item(MarkNone, o.say("screen.source", p.Source.ID))
 	}
-	if p.Undoes != "" {
+	switch {
+	case p.Undoes != "" && deletes(p):
+		s.item(MarkBad, o.say("screen.cleans", p.Undoes))
+	case p.Undoes != "":
 		s.item(MarkWarn, o.say("screen.undoes", p.Undoes))
 	}
 	s.texts("screen.warnings", MarkWarn, o.all(warnings(p)))
@@ -53,16 +57,19 @@ func (o Options) all(ts []say.Text) []string {
 	return out
 }
 
-// Asks tells what a person is asked before the plan is carried out: one
-// sentence for each agreement that is needed. It is never empty.
+// Asks tells what a person is asked before the plan is carried out, and what
+// the answer covers. It is never empty.
 func Asks(p plan.Plan) []say.Text {
 	var out []say.Text
 	switch {
 	case !p.Loss.Revisions.OK:
 		out = append(out, say.New("ask.loss-unknown"))
-	case p.Loss.Revisions.Value > 0:
+	case !p.Loss.None():
 		out = append(out, say.New("ask.loss", p.Loss.Revisions.Value))
-	case !p.Loss.Proven:
+	default:
+		out = append(out, say.New("ask.once"))
+	}
+	if p.Loss.None() && !p.Loss.Proven {
 		out = append(out, say.New("ask.unproven"))
 	}
 	var high []int
@@ -73,9 +80,6 @@ func Asks(p plan.Plan) []say.Text {
 	}
 	if len(high) > 0 {
 		out = append(out, say.New("ask.irreversible", ranges(high)))
-	}
-	if len(out) == 0 {
-		out = append(out, say.New("ask.once"))
 	}
 	return out
 }
@@ -105,43 +109,36 @@ func (s *screen) steps(p plan.Plan) {
 		if n := s.o.order(p, i, number); n != "" {
 			notes = append(notes, n)
 		}
-		text := s.o.text(st.Action.Text())
-		lines := wrap(text, s.o.width()-columns(lead))
-		tail := s.o.bracket(strings.Join(notes, "; "))
-		m := riskMark(st.Action.Risk())
-		last := lines[len(lines)-1]
-		for _, l := range lines[:len(lines)-1] {
-			s.line(lead + l)
-			lead = strings.Repeat(" ", columns(lead))
-		}
-		if columns(lead)+columns(last)+1+columns(tail) > s.o.width() {
-			s.line(lead + last)
-			lead, last = strings.Repeat(" ", columns(lead)), ""
-		} else {
-			last += " "
-		}
-		s.line(lead + last + s.paint(m.ansi(), tail))
+		s.step(lead, s.o.text(st.Action.Text()), s.o.bracketed(s.o.clauses(notes)), riskMark(st.Action.Risk()))
 	}
 }
 
-func (o Options) bracket(text string) string {
-	if o.chinese() {
-		return "（" + text + "）"
+// step writes one step; the tail, which is never broken, stands behind it or
+// on a line of its own.
+func (s *screen) step(lead, text, tail string, m Mark) {
+	lines := wrap(text, s.o.width()-columns(lead))
+	for _, l := range lines[:len(lines)-1] {
+		s.line(lead + l)
+		lead = strings.Repeat(" ", columns(lead))
 	}
-	return "(" + text + ")"
+	last := lines[len(lines)-1]
+	if columns(lead)+columns(last)+columns(tail) > s.o.width() {
+		s.line(lead + last)
+		lead, last, tail = strings.Repeat(" ", columns(lead)), "", strings.TrimSpace(tail)
+	}
+	s.line(lead + last + s.paint(m.ansi(), tail))
 }
 
 // order says when a step begins, where that is not simply after the one before
-// it: beside that one, or after others.
+// it: beside an earlier one, or after others.
 func (o Options) order(p plan.Plan, i int, number map[plan.StepID]int) string {
-	if i == 0 {
-		return ""
+	mine := needs(p.Steps[i], number)
+	for k := range i {
+		if slices.Equal(mine, needs(p.Steps[k], number)) {
+			return o.say("screen.with", k+1)
+		}
 	}
-	mine, before := needs(p.Steps[i], number), needs(p.Steps[i-1], number)
-	switch {
-	case slices.Equal(mine, before):
-		return o.say("screen.with", i)
-	case slices.Contains(mine, i), len(mine) == 0:
+	if len(mine) == 0 || slices.Contains(mine, i) {
 		return ""
 	}
 	return o.say("screen.after", ranges(mine))

@@ -22,6 +22,31 @@ type Table struct {
 	Rows []Row    `json:"rows"`
 }
 
+// pruned leaves out the columns in which nothing stands.
+func (t Table) pruned() Table {
+	out := Table{}
+	full := make([]bool, len(t.Head))
+	for _, r := range t.Rows {
+		for i, c := range r.Cells {
+			full[i] = full[i] || c != ""
+		}
+	}
+	keep := func(cells []string) []string {
+		var kept []string
+		for i, c := range cells {
+			if full[i] {
+				kept = append(kept, c)
+			}
+		}
+		return kept
+	}
+	out.Head = keep(t.Head)
+	for _, r := range t.Rows {
+		out.Rows = append(out.Rows, Row{r.Mark, keep(r.Cells)})
+	}
+	return out
+}
+
 func stateMark(s diagnose.State) Mark {
 	switch s {
 	case diagnose.StateServing:
@@ -58,16 +83,24 @@ func (o Options) heads(names ...string) []string {
 	return out
 }
 
-// standing is how far a member has come, alive or at rest; empty is unknown.
+// unseen stands where nobody could look.
+const unseen = "?"
+
+// standing is how far a member has come, alive or at rest. A data dir that is
+// gone has no standing; one that could not be read has an unknown one.
 func standing(m cluster.MemberFacts) (revision, position string, id cluster.Known[cluster.ID]) {
 	if m.Live.OK {
 		l := m.Live.Value
 		return fmt.Sprint(l.Revision), fmt.Sprintf("%d/%d", l.Term, l.Index), cluster.Is(l.ClusterID)
 	}
-	if !m.Disk.OK || m.Disk.Value.State != cluster.DirData {
+	if !m.Disk.OK {
+		return unseen, unseen, cluster.Unknown[cluster.ID]("%s", m.Disk.Why)
+	}
+	if m.Disk.Value.State != cluster.DirData {
 		return "", "", cluster.Unknown[cluster.ID]("no data dir")
 	}
 	d := m.Disk.Value
+	revision, position = unseen, unseen
 	if d.DB.OK {
 		n := d.DB.Value.Revision
 		if d.Log.OK {

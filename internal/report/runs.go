@@ -86,10 +86,14 @@ func (r *Run) close(e casefile.Entry) {
 	}
 	for i := len(r.Attempts) - 1; i >= 0; i-- {
 		a := &r.Attempts[i]
-		if a.Step == e.Step && a.Ended.IsZero() {
-			a.Ended, a.Result, a.Error = e.At, result, e.Error
-			return
+		if a.Step != e.Step {
+			continue
 		}
+		if !a.Ended.IsZero() {
+			break // it was tried before, and this time never started
+		}
+		a.Ended, a.Result, a.Error = e.At, result, e.Error
+		return
 	}
 	if e.Found {
 		result = ResultFound

@@ -99,18 +99,20 @@ func (s *screen) plain(text string) {
 	}
 }
 
-// grid writes rows in aligned columns; a column without content is left out.
-func (s *screen) grid(head []string, rows []Row) {
-	widths := make([]int, len(head))
-	for _, r := range rows {
+// grid writes a table in aligned columns.
+func (s *screen) grid(t Table) {
+	t = t.pruned()
+	widths := make([]int, len(t.Head))
+	for i, h := range t.Head {
+		widths[i] = columns(h)
+	}
+	for _, r := range t.Rows {
 		for i, c := range r.Cells {
-			if c != "" {
-				widths[i] = max(widths[i], columns(c), columns(head[i]))
-			}
+			widths[i] = max(widths[i], columns(oneLine(c)))
 		}
 	}
-	s.line("    " + s.paint("2", aligned(head, widths)))
-	for _, r := range rows {
+	s.line("    " + s.paint("2", aligned(t.Head, widths)))
+	for _, r := range t.Rows {
 		s.line("  " + s.paint(r.Mark.ansi(), r.Mark.sign()) + " " + aligned(r.Cells, widths))
 	}
 }
@@ -118,9 +120,7 @@ func (s *screen) grid(head []string, rows []Row) {
 func aligned(cells []string, widths []int) string {
 	var out []string
 	for i, c := range cells {
-		if widths[i] > 0 {
-			out = append(out, padRight(oneLine(c), widths[i]))
-		}
+		out = append(out, padRight(oneLine(c), widths[i]))
 	}
 	return strings.TrimRight(strings.Join(out, "  "), " ")
 }

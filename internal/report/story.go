@@ -25,7 +25,7 @@ func (s *Section) items(items []string) {
 }
 
 func (s *Section) table(t Table) {
-	if len(t.Rows) > 0 {
+	if t = t.pruned(); len(t.Rows) > 0 {
 		s.Blocks = append(s.Blocks, Block{Table: &t})
 	}
 }
@@ -34,8 +34,12 @@ func (s *Section) table(t Table) {
 func (t teller) headline() string {
 	o := t.o
 	text := o.say("outcome." + string(t.outcome))
-	if t.outcome.carriedOut() && t.c.Plan.Loss.Revisions.OK && !t.c.Plan.Loss.None() {
+	switch {
+	case !t.outcome.carriedOut() || t.c.Plan.Loss.None():
+	case t.c.Plan.Loss.Revisions.OK:
 		text = o.say("outcome.with-loss", text)
+	default:
+		text = o.say("outcome.with-unknown", text)
 	}
 	if n := len(t.runs); n > 1 {
 		text = o.say("outcome.with-resumes", text, n)
@@ -53,7 +57,7 @@ func (t teller) short() Section {
 			tab.Rows = append(tab.Rows, Row{m, []string{o.say("short." + key), value}})
 		}
 	}
-	row(t.outcome.mark(), "outcome", d.Headline)
+	row(d.mark(), "outcome", d.Headline)
 	if t.c.Diagnosis != nil {
 		row(levelMark(*t.c.Diagnosis), "level", d.Level.String()+" — "+o.levelWords(d.Level))
 		row(MarkNone, "kind", o.word("name", string(d.Scenario)))
@@ -110,7 +114,7 @@ func (t teller) findings(s *Section) {
 		s.text(MarkGood, o.say("found.no-findings"))
 		return
 	}
-	s.text(MarkNone, o.labelled(o.say("found.findings"), ""))
+	s.text(MarkNone, o.say("found.findings"))
 	tab := Table{Head: o.heads("weight", "finding", "evidence")}
 	for _, f := range d.Findings {
 		weight := o.word("severity", string(f.Severity))
@@ -120,13 +124,6 @@ func (t teller) findings(s *Section) {
 		tab.Rows = append(tab.Rows, Row{severityMark(f.Severity), []string{weight, o.text(f.Text), strings.Join(f.Evidence, "; ")}})
 	}
 	s.table(tab)
-}
-
-func (o Options) bracketed(text string) string {
-	if o.chinese() {
-		return o.bracket(text)
-	}
-	return " " + o.bracket(text)
 }
 
 // name is what the story calls the cluster.

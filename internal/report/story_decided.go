@@ -16,7 +16,7 @@ func (t teller) decided() Section {
 	}
 	t.source(&s)
 	if d := t.c.Diagnosis; d != nil && len(d.Candidates) > 0 {
-		s.text(MarkNone, t.o.labelled(t.o.say("decided.candidates"), ""))
+		s.text(MarkNone, t.o.say("decided.candidates"))
 		s.table(t.o.candidates(*d))
 	}
 	t.agreement(&s)
@@ -85,7 +85,7 @@ func (t teller) agreement(s *Section) {
 
 func (t teller) advised(s *Section, d diagnose.Diagnosis) {
 	o := t.o
-	if len(d.Allowed) > 0 && t.c.Plan == nil {
+	if len(d.Allowed) > 0 && t.outcome == OutcomeDiagnosed {
 		s.text(MarkNone, o.say("decided.allowed"))
 		s.items(o.advice(d.Allowed))
 	}
@@ -122,7 +122,7 @@ func (t teller) lost() Section {
 	if m, text := t.lossLine(); text != "" {
 		s.text(m, text)
 	}
-	if t.c.Plan != nil && t.outcome.begun() && setsAside(*t.c.Plan) && t.outcome != OutcomeRolledBack {
+	if t.c.Plan != nil && t.outcome.begun() && setsAside(*t.c.Plan) && t.c.Plan.Undoes == "" {
 		s.text(MarkNone, t.o.say("lost.aside"))
 	}
 	return s
@@ -133,7 +133,7 @@ func (t teller) proven() Section {
 	s := Section{ID: "proven"}
 	o, v := t.o, t.c.Verdict
 	switch {
-	case v == nil && t.outcome.begun():
+	case v == nil && t.outcome.begun() && t.c.Plan.Undoes == "":
 		s.text(MarkWarn, o.say("proven.none"))
 	case v == nil && t.outcome != OutcomeEmpty:
 		s.text(MarkNone, o.say("proven.nothing"))
@@ -157,7 +157,7 @@ func (t teller) proven() Section {
 // times holds the durations against the objectives.
 func (t teller) times() Section {
 	s := Section{ID: "times"}
-	if t.c.Plan == nil || !t.outcome.begun() {
+	if t.c.Plan == nil || t.c.Plan.Undoes != "" || !t.outcome.begun() {
 		return s
 	}
 	o, x := t.o, t.doc.Times

@@ -18,6 +18,16 @@ func checkMark(r casefile.Outcome) Mark {
 	return MarkOpen
 }
 
+// deletes tells a plan that cleans up after another.
+func deletes(p plan.Plan) bool {
+	for _, s := range p.Steps {
+		if s.Action.Kind() == plan.KindDiscard {
+			return true
+		}
+	}
+	return false
+}
+
 func setsAside(p plan.Plan) bool {
 	for _, s := range p.Steps {
 		if s.Action.Kind() == plan.KindSetAside {
@@ -39,16 +49,16 @@ func (t teller) next() Section {
 	case OutcomeRefused, OutcomeUndecided:
 		s.items(append(o.advice(t.c.Diagnosis.Allowed), o.say("next.command", "salvor diagnose")))
 	case OutcomePlanned:
-		s.items([]string{o.say("next.apply", t.c.Plan.ID)})
+		s.items([]string{o.say("next.apply", t.c.Name)})
 	case OutcomeStopped, OutcomeUnfinished:
 		s.items([]string{o.say("next.resume", t.c.Name)})
 	case OutcomeUnverified:
-		s.items([]string{o.say("next.verify")})
+		s.items([]string{o.say("next.verify", t.c.Name)})
 	case OutcomeNotProven:
 		s.items(t.afterFailure())
 	case OutcomeRecovered:
 		s.items(t.afterRecovery())
-	case OutcomeRolledBack:
+	case OutcomeRolledBack, OutcomeCleanedUp:
 		s.items([]string{o.say("next.command", "salvor diagnose")})
 	}
 	return s
@@ -65,7 +75,7 @@ func (t teller) afterFailure() []string {
 	if setsAside(*t.c.Plan) {
 		out = append(out, t.o.say("next.failed", t.c.Name))
 	}
-	return append(out, t.o.say("next.verify"))
+	return append(out, t.o.say("next.verify", t.c.Name))
 }
 
 func (t teller) afterRecovery() []string {

@@ -20,12 +20,12 @@ type Times struct {
 	ToCanary  *float64 `json:"toCanarySeconds,omitempty"`
 	ToVerdict *float64 `json:"toVerdictSeconds,omitempty"`
 	// RTO is the objective in seconds; RTOMet judges ToVerdict by it.
-	RTO    *float64 `json:"rtoSeconds,omitempty"`
+	RTO    *float64 `json:"rtoObjectiveSeconds,omitempty"`
 	RTOMet *bool    `json:"rtoMet,omitempty"`
 	// RPOAtMost is an upper bound, in seconds, of the span whose writes are
 	// lost; RPO the objective; RPOMet judges the one by the other.
 	RPOAtMost *float64 `json:"rpoAtMostSeconds,omitempty"`
-	RPO       *float64 `json:"rpoSeconds,omitempty"`
+	RPO       *float64 `json:"rpoObjectiveSeconds,omitempty"`
 	RPOMet    *bool    `json:"rpoMet,omitempty"`
 }
 

@@ -20,6 +20,8 @@ var actions = map[string]entry{
 	"action.disarm-alarm":    {"Disarm the %[1]s alarm, now that its cause is gone", "原因已排除，解除 %[1]s 告警"},
 	"action.canary":          {"Prove that it serves: write a key through %[1]s, read it through every member, see it in a watch", "验证可用：经 %[1]s 写入一个键，从每个成员读出，并在 watch 中看到"},
 
+	"action.discard": {"DELETE %[1]s, which an earlier case has left behind", "删除 %[1]s（先前 case 留下的）"},
+
 	"warning.left-out": {
 		"%[1]s is left out: its host %[2]s cannot be reached. Keep it off until it is joined anew; its old data must not start beside the new cluster.",
 		"%[1]s 不参与：主机 %[2]s 无法访问。在重新加入之前不要让它启动；旧数据不能与新集群同时运行。"},
@@ -36,8 +38,8 @@ var actions = map[string]entry{
 	"loss.none":        {"Nothing is lost: every acknowledged write is kept.", "不丢失任何数据：所有已确认的写入都会保留。"},
 	"loss.none-known":  {"No loss is known, but that is not proven.", "未发现丢失，但无法证明。"},
 	"loss.unknown":     {"How much is lost is unknown (%[1]s).", "丢失多少未知（%[1]s）。"},
-	"loss.revisions":   {"LOST: %[1]s revisions.", "将丢失：%[1]s 个 revision。"},
-	"loss.objects":     {"LOST: %[1]s revisions, which touch %[2]s objects.", "将丢失：%[1]s 个 revision，涉及 %[2]s 个对象。"},
+	"loss.revisions":   {"LOSS: %[1]s revisions.", "丢失：%[1]s 个 revision。"},
+	"loss.objects":     {"LOSS: %[1]s revisions, which touch %[2]s objects.", "丢失：%[1]s 个 revision，涉及 %[2]s 个对象。"},
 	"loss.since":       {"That is everything written since %[1]s.", "即 %[1]s 之后的全部写入。"},
 	"loss.short.none":  {"loses nothing", "无丢失"},
 	"loss.short.known": {"no known loss", "未见丢失"},

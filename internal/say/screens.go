@@ -49,27 +49,31 @@ var screens = map[string]entry{
 	"screen.plan-id":  {"plan %[1]s", "方案 %[1]s"},
 	"screen.after":    {"after %[1]s", "在 %[1]s 之后"},
 	"screen.with":     {"together with %[1]s", "与 %[1]s 同时"},
-	"screen.undoes":   {"This plan rolls case %[1]s back.", "本方案回滚 case %[1]s。"},
+	"screen.undoes":   {"This plan rolls case %[1]s back: the folders that were set aside return to their places.", "本方案回滚 case %[1]s：被移开的目录回到原位。"},
+	"screen.cleans":   {"This plan DELETES what case %[1]s has set aside. Afterwards it cannot be rolled back.", "本方案将删除 case %[1]s 移开的内容。此后无法再回滚。"},
 
 	"ask.loss": {
-		"to accept the loss of %[1]s revisions (without questions: --accept-loss %[1]s).",
-		"是否接受丢失 %[1]s 个 revision（免询问：--accept-loss %[1]s）。"},
+		"To accept the loss of %[1]s revisions: type %[1]s, or give --accept-loss %[1]s. --yes does not answer this.",
+		"是否接受丢失 %[1]s 个 revision：输入 %[1]s，或加 --accept-loss %[1]s。--yes 不会替你回答。"},
 	"ask.loss-unknown": {
-		"to accept a loss whose size nobody knows. --yes does not answer this.",
-		"是否接受大小未知的丢失。--yes 不会替你回答。"},
-	"ask.unproven": {
-		"to accept that the absence of loss is not proven.",
-		"是否接受“没有丢失”这一点未经证明。"},
-	"ask.irreversible": {
-		"to confirm steps that Salvor cannot undo: %[1]s.",
-		"是否确认 Salvor 无法撤销的步骤：%[1]s。"},
+		"To accept a loss that nobody can count: type unknown, or give --accept-loss unknown. --yes does not answer this.",
+		"是否接受无法估计的丢失：输入 unknown，或加 --accept-loss unknown。--yes 不会替你回答。"},
 	"ask.once": {
-		"once, whether to begin. The plan loses nothing: --yes answers it.",
-		"只问一次：是否开始。本方案不丢失数据，可用 --yes 直接同意。"},
+		"Once, whether to begin: type yes. --yes answers it, since no loss is known.",
+		"只问一次是否开始：输入 yes。因为未发现丢失，也可用 --yes 直接同意。"},
+	"ask.unproven": {
+		"Your yes also accepts that the absence of loss is likely, not proven.",
+		"同意即表示接受：没有丢失只是很可能，并未得到证明。"},
+	"ask.irreversible": {
+		"Your yes also covers steps that Salvor cannot undo: %[1]s.",
+		"同意也包括 Salvor 无法撤销的步骤：%[1]s。"},
 
-	"span.ms":     {"%[1]s ms", "%[1]s 毫秒"},
-	"span.second": {"%[1]s s", "%[1]s 秒"},
-	"span.minute": {"%[1]s min %[2]s s", "%[1]s 分 %[2]s 秒"},
-	"span.hour":   {"%[1]s h %[2]s min", "%[1]s 小时 %[2]s 分"},
-	"span.day":    {"%[1]s d %[2]s h", "%[1]s 天 %[2]s 小时"},
+	"span.ms":      {"%[1]s ms", "%[1]s 毫秒"},
+	"span.second":  {"%[1]s s", "%[1]s 秒"},
+	"span.minutes": {"%[1]s min", "%[1]s 分钟"},
+	"span.hours":   {"%[1]s h", "%[1]s 小时"},
+	"span.days":    {"%[1]s d", "%[1]s 天"},
+	"span.minute":  {"%[1]s min %[2]s s", "%[1]s 分 %[2]s 秒"},
+	"span.hour":    {"%[1]s h %[2]s min", "%[1]s 小时 %[2]s 分"},
+	"span.day":     {"%[1]s d %[2]s h", "%[1]s 天 %[2]s 小时"},
 }

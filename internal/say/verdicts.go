@@ -18,6 +18,9 @@ var verdicts = map[string]entry{
 	"verify.revision":           {"Revision %[1]s is not below the highest ever seen, %[2]s: no client runs ahead.", "revision %[1]s 不低于曾见过的最高值 %[2]s：没有客户端超前。"},
 	"verify.revision-low":       {"Revision %[1]s is below the highest ever seen, %[2]s: watches from before would miss events in silence.", "revision %[1]s 低于曾见过的最高值 %[2]s：之前的 watch 会无声地漏掉事件。"},
 	"verify.canary":             {"A new key was written, read through every member and seen by a watch, at revision %[1]s.", "已写入新键，从每个成员读出并被 watch 看到，revision %[1]s。"},
+	"verify.canary-none": {
+		"No canary was written: this check only reads.",
+		"没有写入探针:本次检查只读。"},
 	"verify.canary-missing":     {"No canary write is on record: that the cluster accepts writes is not proven.", "没有 canary 写入的记录：集群能否写入尚未证明。"},
 	"verify.old-watch":          {"A watch from before (revision %[1]s) is refused as compacted: clients list again instead of missing events.", "恢复前的 watch（revision %[1]s）被以 compacted 拒绝：客户端会重新 list，不会漏事件。"},
 	"verify.old-watch-open":     {"A watch from before (revision %[1]s) stays open in silence: clients miss events. Restart kube-apiserver and the node agents.", "恢复前的 watch（revision %[1]s）仍静默地挂着：客户端会漏事件。请重启 kube-apiserver 和节点代理。"},

@@ -64,7 +64,7 @@ var words = map[string]entry{
 	"check.old-watch":  {"watches from before", "恢复前的 watch"},
 
 	"step.done":        {"done", "完成"},
-	"step.found":       {"was already done", "此前已完成"},
+	"step.found":       {"was so already", "原本如此，无需改动"},
 	"step.failed":      {"FAILED", "失败"},
 	"step.interrupted": {"cut off", "被中断"},
 }
