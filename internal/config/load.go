@@ -76,17 +76,18 @@ func oneDocument(path string, b []byte) error {
 // located turns yaml's errors ("yaml: line 3: …") into file:line.
 func located(path string, err error) error {
 	var wrong *yaml.TypeError
-	lines := []string{strings.TrimPrefix(err.Error(), "yaml: ")}
+	// The parser names the line where the block began that it could not finish.
+	lines, hint := []string{strings.TrimPrefix(err.Error(), "yaml: ")}, "not valid YAML, here or below: "
 	if errors.As(err, &wrong) {
-		lines = wrong.Errors
+		lines, hint = wrong.Errors, ""
 	}
 	numbered := regexp.MustCompile(`^line (\d+): `)
 	var all []error
 	for _, l := range lines {
 		if m := numbered.FindStringSubmatch(l); m != nil {
-			all = append(all, fmt.Errorf("%s:%s: %s", path, m[1], l[len(m[0]):]))
+			all = append(all, fmt.Errorf("%s:%s: %s%s", path, m[1], hint, l[len(m[0]):]))
 		} else {
-			all = append(all, fmt.Errorf("%s: %s", path, l))
+			all = append(all, fmt.Errorf("%s: %s%s", path, hint, l))
 		}
 	}
 	return errors.Join(all...)

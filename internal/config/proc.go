@@ -61,7 +61,9 @@ func readProcess(root string, pid int) (process, bool) {
 	if exe, err := os.Readlink(filepath.Join(p.root, "exe")); err == nil && !strings.HasSuffix(exe, " (deleted)") {
 		p.exe = exe
 	}
-	p.dir, _ = os.Readlink(filepath.Join(p.root, "cwd"))
+	if dir, err := os.Readlink(filepath.Join(p.root, "cwd")); err == nil && !strings.HasSuffix(dir, " (deleted)") {
+		p.dir = dir
+	}
 	if b, err := os.ReadFile(filepath.Join(p.root, "environ")); err == nil {
 		p.env, p.envKnown = zeroSeparated(b), true
 	}

@@ -13,6 +13,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/salvor-project/salvor/internal/cluster"
+	"github.com/salvor-project/salvor/internal/durable"
 )
 
 // SaveOptions say how Save writes.
@@ -60,7 +61,7 @@ func Save(path string, cfg cluster.Config, o SaveOptions) (kept string, err erro
 	if err != nil {
 		return fail(err)
 	}
-	if err := syncFolder(dir); err != nil {
+	if err := durable.SyncDir(dir); err != nil {
 		return fail(err)
 	}
 	return kept, nil
@@ -86,14 +87,6 @@ func keepOld(path string) (string, error) {
 	}
 	kept := path + ".old-" + time.Now().UTC().Format("20060102T150405.000Z")
 	return kept, os.Link(path, kept)
-}
-
-func syncFolder(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }
 
 // section is one top-level field with the words above it.
@@ -190,6 +183,7 @@ func tidy(n *yaml.Node) {
 			n.Style |= yaml.FlowStyle
 		}
 	}
+	n.Style &^= yaml.SingleQuotedStyle // the encoder quotes where it has to
 	for _, c := range n.Content {
 		tidy(c)
 	}

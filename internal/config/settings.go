@@ -33,9 +33,13 @@ func fromFlags(args []string) settings {
 			continue
 		}
 		name, value, has := strings.Cut(strings.TrimPrefix(strings.TrimPrefix(a, "-"), "-"), "=")
-		if !has && i+1 < len(args) && !strings.HasPrefix(args[i+1], "-") {
+		switch {
+		case has:
+		case i+1 < len(args) && !strings.HasPrefix(args[i+1], "-"):
 			i++
 			value = args[i]
+		default:
+			value = "true"
 		}
 		s[name] = value
 	}

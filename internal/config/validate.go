@@ -28,7 +28,10 @@ type judge struct {
 }
 
 func (j *judge) add(path []any, format string, args ...any) {
-	j.bad = append(j.bad, problem{path: path, text: fmt.Sprintf(format, args...)})
+	p := problem{path: path, text: fmt.Sprintf(format, args...)}
+	if !slices.ContainsFunc(j.bad, func(o problem) bool { return o.Error() == p.Error() }) {
+		j.bad = append(j.bad, p)
+	}
 }
 
 func problems(cfg cluster.Config) []problem {

@@ -144,7 +144,7 @@ func (w world) about(kind, namespace, name string, i, step int, manager, fields 
 		Labels:            map[string]string{"app.kubernetes.io/name": "app-" + fmt.Sprint(i%200), "app.kubernetes.io/managed-by": "Helm"},
 		ManagedFields: []metav1.ManagedFieldsEntry{{
 			Manager: manager, Operation: metav1.ManagedFieldsOperationUpdate, APIVersion: "v1", Time: &changed,
-			FieldsType: "FieldsV1", FieldsV1: &metav1.FieldsV1{Raw: []byte(fields)},
+			FieldsType: "FieldsV1", FieldsV1: metav1.NewFieldsV1(fields),
 		}},
 	}
 }

@@ -70,12 +70,12 @@ func TestUnknownIsNeverHealthy(t *testing.T) {
 	for name := range stories.All() {
 		for what, away := range take {
 			for _, n := range []string{"m1", "m2", "m3"} {
+				if len(stories.All()[name].World.Facts.Hosts[n[1]-'1'].Members) == 0 {
+					continue // nothing is known of this member anyway
+				}
 				t.Run(fmt.Sprintf("%s/%s/%s", name, what, n), func(t *testing.T) {
 					before := diagnose.Diagnose(stories.All()[name].World.Facts)
 					s := stories.All()[name]
-					if len(s.World.Facts.Hosts[n[1]-'1'].Members) == 0 {
-						t.Skip("nothing is known of this member anyway")
-					}
 					s.World.Snapshot(70)
 					away(s.World.M(n))
 					after := diagnose.Diagnose(s.World.Facts)

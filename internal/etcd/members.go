@@ -69,7 +69,7 @@ func ByPeerURLs(list []cluster.MemberEntry, urls []string) (cluster.MemberEntry,
 // promoteStall is how long a learner may stand still before Promote gives up.
 const promoteStall = 60 * time.Second
 
-// ErrLearnerStuck: a learner did not catch up.
+// ErrLearnerStuck says that a learner did not catch up.
 var ErrLearnerStuck = errors.New("the learner does not catch up")
 
 // Promote gives a learner its vote and waits for that as long as the learner

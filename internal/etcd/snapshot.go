@@ -29,7 +29,7 @@ type Snapshot struct {
 	Version string `json:"version,omitempty"`
 }
 
-// ErrNoTrailer: a file does not end in the digest that etcd appends.
+// ErrNoTrailer says that a file does not end in the digest that etcd appends.
 var ErrNoTrailer = errors.New("the file does not end in the right sha256 digest")
 
 // streamStall is how long a snapshot's stream may be silent.
@@ -40,8 +40,11 @@ const streamStall = 60 * time.Second
 // quorum; what comes is this member's own state. A file that is there already
 // is never overwritten. progress counts bytes and may be nil.
 func (c *Client) SaveSnapshot(ctx context.Context, out string, progress func(done, total int64)) (Snapshot, error) {
-	if _, err := os.Lstat(out); !errors.Is(err, os.ErrNotExist) {
-		return Snapshot{}, fmt.Errorf("save snapshot: %s exists or cannot be looked at (%v): choose another name", out, err)
+	switch _, err := os.Lstat(out); {
+	case err == nil:
+		return Snapshot{}, fmt.Errorf("save snapshot: %s exists: choose another name", out)
+	case !errors.Is(err, os.ErrNotExist):
+		return Snapshot{}, fmt.Errorf("save snapshot: %w", err)
 	}
 	part, err := os.OpenFile(out+".part", os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {

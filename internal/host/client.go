@@ -170,7 +170,10 @@ func (c *Client) await(ctx context.Context, call int64, box chan Progress, answe
 			limit := orDefault(c.opts.CancelGrace, 5*time.Second)
 			grace = time.After(limit)
 			// In a goroutine: writing may block on a host that hangs.
-			go func() { _ = c.rpc.Notify(context.Background(), methodCancel, envelope{Call: call}) }()
+			go func() {
+				_ = c.rpc.Notify( //nolint:contextcheck // the call's own context has just ended
+					context.Background(), methodCancel, envelope{Call: call})
+			}()
 		case <-grace:
 			return answer{}, fmt.Errorf("cancelled, but it has not stopped and may still run: %w", ctx.Err())
 		}

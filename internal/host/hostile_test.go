@@ -22,7 +22,7 @@ func saying(what string, wait bool) host.Transport {
 				return err
 			}
 		}
-		go io.Copy(io.Discard, stdin)
+		go func() { _, _ = io.Copy(io.Discard, stdin) }()
 		if _, err := io.WriteString(stdout, what); err != nil {
 			return err
 		}

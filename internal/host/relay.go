@@ -136,8 +136,8 @@ func relay(ctx context.Context, from, to place, idle time.Duration, progress fun
 	defer dst.stream.Close()
 	// Closing frees reads and writes whatever the other sides do.
 	stop := context.AfterFunc(ctx, func() {
-		go src.stream.Close()
-		dst.stream.Close()
+		go func() { _ = src.stream.Close() }()
+		_ = dst.stream.Close()
 	})
 	defer stop()
 

@@ -142,7 +142,7 @@ func sendData(ctx context.Context, f io.Reader, n int64, sum hash.Hash, w *frame
 		}
 		part := buf[:min(n, int64(len(buf)))]
 		if _, err := io.ReadFull(f, part); err != nil {
-			if unexpected(err) == io.ErrUnexpectedEOF {
+			if errors.Is(unexpected(err), io.ErrUnexpectedEOF) {
 				return errors.New("the file shrank while it was sent")
 			}
 			return err

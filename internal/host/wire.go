@@ -73,9 +73,9 @@ func (l *lines) readLine() ([]byte, error) {
 			return line[:len(line)-1], nil
 		case len(line) > maxMessage:
 			return nil, fmt.Errorf("read a message: longer than %d bytes", maxMessage)
-		case err == io.EOF && len(line) > 0:
+		case errors.Is(err, io.EOF) && len(line) > 0:
 			return nil, fmt.Errorf("read a message: cut off after %d bytes (%.80q): %w", len(line), line, io.ErrUnexpectedEOF)
-		case err != bufio.ErrBufferFull:
+		case !errors.Is(err, bufio.ErrBufferFull):
 			return nil, err
 		}
 	}

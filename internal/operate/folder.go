@@ -22,6 +22,9 @@ type Moved struct {
 
 const nothingThere = "nothing there"
 
+// NothingThere tells whether there was nothing to set aside.
+func (m Moved) NothingThere() bool { return m.Note == nothingThere }
+
 // asideDone: To exists. A rename is atomic and To belongs to this case alone,
 // so that a From beside it is a later one. Without either there was nothing to
 // set aside.

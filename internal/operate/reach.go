@@ -70,8 +70,7 @@ func (env Env) quorumThrough(ctx context.Context, m, named cluster.Member) (*etc
 		}
 	}
 	if err != nil {
-		c.Close()
-		return nil, nil, err
+		return nil, nil, errors.Join(err, c.Close())
 	}
 	return c, list, nil
 }

@@ -171,8 +171,7 @@ func (env Env) alarms(ctx context.Context, through, kind string) (*etcd.Client, 
 		err = errors.New(s.Alarms.Why)
 	}
 	if err != nil {
-		c.Close()
-		return nil, nil, err
+		return nil, nil, errors.Join(err, c.Close())
 	}
 	var of []cluster.Alarm
 	for _, al := range s.Alarms.Value {

@@ -7,6 +7,8 @@ import (
 
 // Action is plain data that says what one step does. The set is closed: run
 // and operate switch over it.
+//
+//sumtype:decl
 type Action interface {
 	// Kind is the action's stable name, also in JSON.
 	Kind() Kind

@@ -145,7 +145,8 @@ func TestRollbackPutsBackOnlyWhatWasMoved(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	back, err := plan.Rollback(p, f, map[plan.StepID]bool{"stop-member@m1": true, "set-aside@m1": true}, plan.Choices{Case: "case-2"})
+	back, err := plan.Rollback(p, f, map[plan.StepID]plan.Effect{"stop-member@m1": plan.EffectHad,
+		"set-aside@m1": plan.EffectHad, "set-aside@m2": plan.EffectNothingThere}, plan.Choices{Case: "case-2"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -153,7 +154,7 @@ func TestRollbackPutsBackOnlyWhatWasMoved(t *testing.T) {
 	for _, s := range back.Steps {
 		got = append(got, string(s.ID))
 	}
-	want := "stop-member@m1 stop-member@m2 stop-member@m3 set-aside@m1 put-in-place@m1 start-member@m1"
+	want := "stop-member@m1 stop-member@m2 stop-member@m3 set-aside@m2 set-aside@m1 put-in-place@m1 start-member@m1"
 	if diff := cmp.Diff(strings.Fields(want), got); diff != "" {
 		t.Error(diff)
 	}
@@ -161,7 +162,7 @@ func TestRollbackPutsBackOnlyWhatWasMoved(t *testing.T) {
 	if p, err = plan.Build(f, diagnose.Diagnose(f), choices()); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := plan.Rollback(p, f, map[plan.StepID]bool{"remove-member@m3": true}, plan.Choices{Case: "case-3"}); !errors.Is(err, plan.ErrNoWayBack) {
+	if _, err := plan.Rollback(p, f, map[plan.StepID]plan.Effect{"remove-member@m3": plan.EffectHad}, plan.Choices{Case: "case-3"}); !errors.Is(err, plan.ErrNoWayBack) {
 		t.Errorf("got %v, want ErrNoWayBack", err)
 	}
 }

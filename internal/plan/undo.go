@@ -12,12 +12,26 @@ import (
 // members have agreed on that, and putting files back would not undo it.
 var ErrNoWayBack = errors.New("cannot be rolled back")
 
+// Effect is what a step of a case has brought about.
+type Effect string
+
+// The effects; a step that a map of effects does not name had none.
+const (
+	// EffectNone: the step has changed nothing.
+	EffectNone Effect = ""
+	// EffectHad: the step has happened.
+	EffectHad Effect = "had"
+	// EffectNothingThere: the step was to set a folder aside that did not
+	// exist, so that there is nothing to put back.
+	EffectNothingThere Effect = "nothing-there"
+)
+
 // Rollback makes the plan that puts every folder back that p has set aside,
 // and starts what ran before. Effects tells which steps of p have had their
 // effect, asked of the hosts, not of the journal alone.
-func Rollback(p Plan, f cluster.Facts, effects map[StepID]bool, c Choices) (Plan, error) {
+func Rollback(p Plan, f cluster.Facts, effects map[StepID]Effect, c Choices) (Plan, error) {
 	for _, s := range p.Steps {
-		if effects[s.ID] && s.Action.Risk() == RiskHigh {
+		if effects[s.ID] != EffectNone && s.Action.Risk() == RiskHigh {
 			return Plan{}, fmt.Errorf("case %s %w: step %s has changed the living cluster", p.Case, ErrNoWayBack, s.ID)
 		}
 	}
@@ -32,8 +46,8 @@ func Rollback(p Plan, f cluster.Facts, effects map[StepID]bool, c Choices) (Plan
 	}
 	back := stops
 	for i := len(p.Steps) - 1; i >= 0; i-- {
-		if a, ok := p.Steps[i].Action.(SetAside); ok && effects[p.Steps[i].ID] {
-			back = append(back, b.putBack(p.Steps[i], a, stops))
+		if a, ok := p.Steps[i].Action.(SetAside); ok && effects[p.Steps[i].ID] != EffectNone {
+			back = append(back, b.putBack(p.Steps[i], a, effects[p.Steps[i].ID], stops))
 		}
 	}
 	for _, m := range p.Config.Members {
@@ -48,19 +62,23 @@ func Rollback(p Plan, f cluster.Facts, effects map[StepID]bool, c Choices) (Plan
 	return sealed, sealed.Check()
 }
 
-func anyStarted(p Plan, effects map[StepID]bool) bool {
+func anyStarted(p Plan, effects map[StepID]Effect) bool {
 	for _, s := range p.Steps {
-		if s.Action.Kind() == KindPutInPlace && effects[s.ID] {
+		if s.Action.Kind() == KindPutInPlace && effects[s.ID] != EffectNone {
 			return true
 		}
 	}
 	return false
 }
 
-// putBack moves what stands in a folder's place aside and the folder back.
-func (b *builder) putBack(s Step, a SetAside, stops []StepID) StepID {
+// putBack moves what stands in a folder's place aside and the folder, if there
+// was one, back.
+func (b *builder) putBack(s Step, a SetAside, e Effect, stops []StepID) StepID {
 	subject := string(s.ID)[len(KindSetAside)+1:]
 	away := b.add(s.Host, subject, SetAside{From: a.From, To: a.To + ".undone"}, stops...)
+	if e == EffectNothingThere {
+		return away
+	}
 	return b.add(s.Host, subject, PutInPlace{From: a.To, To: a.From}, away)
 }
 
@@ -81,12 +99,17 @@ func Cleanup(p Plan, c Choices) (Plan, error) {
 			discard(s.Host, subject, a.To)
 		case Salvage:
 			discard(s.Host, subject, a.Out)
+			discard(s.Host, subject+"-report", a.Out+".json") // written by datadir.Salvage
 		case CopyFiles:
 			discard(s.Host, subject, a.To)
 		case SaveSnapshot:
 			discard(s.Host, subject, a.Out)
 		case BuildMember:
 			discard(s.Host, subject, a.Dir)
+			discard(s.Host, subject+"-note", a.Dir+".salvor.json") // written by datadir.BuildMember
+			if a.WALDir != "" {
+				discard(s.Host, subject+"-wal", a.WALDir)
+			}
 		}
 	}
 	sealed, err := b.plan.seal()

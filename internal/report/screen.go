@@ -92,13 +92,6 @@ func (s *screen) under(text string) {
 	}
 }
 
-// plain writes a wrapped text from the first column.
-func (s *screen) plain(text string) {
-	for _, l := range wrap(text, s.o.width()) {
-		s.line(l)
-	}
-}
-
 // grid writes a table in aligned columns.
 func (s *screen) grid(t Table) {
 	t = t.pruned()

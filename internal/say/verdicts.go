@@ -21,9 +21,9 @@ var verdicts = map[string]entry{
 	"verify.canary-none": {
 		"No canary was written: this check only reads.",
 		"没有写入探针:本次检查只读。"},
-	"verify.canary-missing":     {"No canary write is on record: that the cluster accepts writes is not proven.", "没有 canary 写入的记录：集群能否写入尚未证明。"},
-	"verify.old-watch":          {"A watch from before (revision %[1]s) is refused as compacted: clients list again instead of missing events.", "恢复前的 watch（revision %[1]s）被以 compacted 拒绝：客户端会重新 list，不会漏事件。"},
-	"verify.old-watch-open":     {"A watch from before (revision %[1]s) stays open in silence: clients miss events. Restart kube-apiserver and the node agents.", "恢复前的 watch（revision %[1]s）仍静默地挂着：客户端会漏事件。请重启 kube-apiserver 和节点代理。"},
-	"verify.old-watch-living":   {"The cluster kept its identity and revision: watches from before stay valid.", "集群的身份和 revision 未变：之前的 watch 依然有效。"},
-	"verify.unknown":            {"Not known: %[1]s.", "无法得知：%[1]s。"},
+	"verify.canary-missing":   {"No canary write is on record: that the cluster accepts writes is not proven.", "没有 canary 写入的记录：集群能否写入尚未证明。"},
+	"verify.old-watch":        {"A watch from before (revision %[1]s) is refused as compacted: clients list again instead of missing events.", "恢复前的 watch（revision %[1]s）被以 compacted 拒绝：客户端会重新 list，不会漏事件。"},
+	"verify.old-watch-open":   {"A watch from before (revision %[1]s) stays open in silence: clients miss events. Restart kube-apiserver and the node agents.", "恢复前的 watch（revision %[1]s）仍静默地挂着：客户端会漏事件。请重启 kube-apiserver 和节点代理。"},
+	"verify.old-watch-living": {"The cluster kept its identity and revision: watches from before stay valid.", "集群的身份和 revision 未变：之前的 watch 依然有效。"},
+	"verify.unknown":          {"Not known: %[1]s.", "无法得知：%[1]s。"},
 }

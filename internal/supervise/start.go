@@ -173,7 +173,7 @@ func Accepts(ctx context.Context, m cluster.Member) bool {
 		}
 		dialer := net.Dialer{Timeout: time.Second}
 		if c, err := dialer.DialContext(ctx, network, address); err == nil {
-			c.Close()
+			_ = c.Close()
 			return true
 		}
 	}

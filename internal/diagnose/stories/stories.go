@@ -58,6 +58,7 @@ func goodLive(n string) cluster.LiveMember {
 		Linearizable: cluster.Is(true), Members: cluster.Is(entries("m1", "m2", "m3")), Alarms: cluster.Is([]cluster.Alarm(nil))}
 }
 
+// M gives the facts of a member, to be changed.
 func (w *World) M(n string) *cluster.MemberFacts {
 	for i := range w.Facts.Hosts {
 		for j := range w.Facts.Hosts[i].Members {
@@ -96,6 +97,7 @@ func (w *World) Alone(ns ...string) *World {
 	return w
 }
 
+// Damaged puts one defect into a member's files.
 func (w *World) Damaged(n string, k cluster.DamageKind) *World {
 	d := &w.M(n).Disk.Value
 	d.Damage = append(d.Damage, cluster.Damage{Kind: k, File: "/d/" + n + "/f", Offset: 4096, What: "bad"})
@@ -108,6 +110,7 @@ func (w *World) Damaged(n string, k cluster.DamageKind) *World {
 	return w
 }
 
+// Unreached takes the hosts of members out of sight.
 func (w *World) Unreached(ns ...string) *World {
 	for _, n := range ns {
 		for i := range w.Facts.Hosts {
@@ -120,17 +123,20 @@ func (w *World) Unreached(ns ...string) *World {
 	return w
 }
 
+// Snapshot adds a sound snapshot of an hour ago.
 func (w *World) Snapshot(rev int64) *World {
 	w.Facts.Hosts[0].Snapshots = append(w.Facts.Hosts[0].Snapshots, cluster.SnapshotFacts{Path: "/b/s.db", Modified: at().Add(-time.Hour),
 		Trailer: cluster.TrailerGood, DB: cluster.Is(cluster.DB{Revision: rev, Members: entries("m1", "m2", "m3")})})
 	return w
 }
 
+// Witness adds a witness that has seen a revision.
 func (w *World) Witness(rev int64) *World {
 	w.Facts.Hosts[0].Witnesses = append(w.Facts.Hosts[0].Witnesses, cluster.WitnessFacts{Path: "/w", Revision: cluster.Is(rev), At: at()})
 	return w
 }
 
+// Certs gives every member a server certificate.
 func (w *World) Certs(notBefore, notAfter time.Time) *World {
 	for _, n := range []string{"m1", "m2", "m3"} {
 		w.M(n).Certificates = []cluster.Known[cluster.Certificate]{cluster.Is(cluster.Certificate{Source: "/pki/" + n, Use: "server", NotBefore: notBefore, NotAfter: notAfter})}
@@ -149,7 +155,6 @@ type Story struct {
 
 // All gives every story, built anew.
 func All() map[string]Story {
-	type s = Story
 	impostor := Serving()
 	impostor.M("m3").Live = cluster.Is(cluster.LiveMember{ClusterID: other, MemberID: 9, Leader: 9, Revision: 2, Linearizable: cluster.Is(true), Members: cluster.Is(entries("m3")), Alarms: cluster.Is([]cluster.Alarm(nil))})
 	impostor.M("m3").Disk.Value.ClusterID = cluster.Is(other)

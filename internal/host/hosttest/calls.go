@@ -224,7 +224,9 @@ func testLockUntilStopped(t *testing.T, f fixture) {
 	if _, err := os.Stat(stopped); err != nil {
 		t.Errorf("the lock was free while work still ran: %v", err)
 	}
-	<-done
+	if err := <-done; err == nil {
+		t.Error("the call succeeded though its connection was closed")
+	}
 	if err := <-closed; err != nil {
 		t.Error(err)
 	}
