@@ -45,9 +45,8 @@ it does nothing and exits with 12.
 			return err
 		}
 		defer fleet.Close()
-		s := look(c.Context(), fleet, defaultBudget)
-		if got := s.diagnosis.Fingerprint(); got != p.Basis {
-			return hint(fmt.Errorf("%w (diagnosis was %s, is %s: %s)", errStale, p.Basis, got, s.diagnosis.Summary), "`salvor plan` makes a new one")
+		if err := a.stillHolds(c.Context(), fleet, p); err != nil {
+			return err
 		}
 		if a.output == "text" {
 			if err := report.Plan(a.out, p, a.style()); err != nil {

@@ -56,21 +56,30 @@ Example:
 	return c
 }
 
+// writeConfig writes what was found and says what is still missing. A file
+// with gaps is written all the same: it is the place to fill them in.
 func (a *app) writeConfig(found config.Found, path string, force bool) error {
+	r := initResult{Path: path, Members: found.Members, Questions: found.Questions, Warnings: found.Warnings}
+	notes := append(append([]string{}, found.Questions...), found.Warnings...)
 	if path == "-" {
-		b, err := config.Render(found.Config, found.Questions)
+		b, err := config.Render(found.Config, notes)
 		if err != nil {
 			return err
 		}
-		return a.say("%s", b)
+		if err := a.say("%s", b); err != nil {
+			return err
+		}
+		return a.gaps(r, "what was printed")
 	}
-	kept, err := config.Save(path, found.Config, config.SaveOptions{Force: force, Notes: found.Questions})
-	if err != nil {
+	var err error
+	if r.Kept, err = config.Save(path, found.Config, config.SaveOptions{Force: force, Notes: notes}); err != nil {
 		return err
 	}
-	r := initResult{Path: path, Kept: kept, Members: found.Members, Questions: found.Questions, Warnings: found.Warnings}
 	if a.output == "json" {
-		return report.JSON(a.out, "Init", r)
+		if err := report.JSON(a.out, "Init", r); err != nil {
+			return err
+		}
+		return a.gaps(r, path)
 	}
 	for _, m := range r.Members {
 		state := "does not run"
@@ -81,14 +90,25 @@ func (a *app) writeConfig(found config.Found, path string, force bool) error {
 			return err
 		}
 	}
-	for _, w := range r.Warnings {
-		fmt.Fprintf(a.err, "warning: %s\n", w)
-	}
-	for _, q := range r.Questions {
-		fmt.Fprintf(a.err, "to be filled in: %s\n", q)
-	}
-	if len(r.Questions) > 0 {
-		return hint(errors.New(path+" was written, but it has gaps that only you can fill"), "fill them in, then `salvor diagnose`")
+	if err := a.gaps(r, path); err != nil {
+		return err
 	}
 	return a.say("%s was written. Next: salvor diagnose\n", path)
+}
+
+// gaps tells what will surprise and what only the operator knows; gaps are an
+// error.
+func (a *app) gaps(r initResult, what string) error {
+	if a.output == "text" {
+		for _, w := range r.Warnings {
+			fmt.Fprintf(a.err, "warning: %s\n", w)
+		}
+		for _, q := range r.Questions {
+			fmt.Fprintf(a.err, "to be filled in: %s\n", q)
+		}
+	}
+	if len(r.Questions) == 0 {
+		return nil
+	}
+	return hint(errors.New(what+" has gaps that only you can fill"), "fill them in, then `salvor diagnose`")
 }

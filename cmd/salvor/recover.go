@@ -79,7 +79,26 @@ func (a *app) recoverWith(ctx context.Context, fleet *remote.Fleet, k consent, s
 	if err != nil {
 		return err
 	}
+	if time.Since(s.facts.At) > freshness {
+		if err := a.stillHolds(ctx, fleet, p); err != nil {
+			return err
+		}
+	}
 	return a.carryOut(ctx, fleet, folder, p, note)
+}
+
+// freshness is how old an observation may be when its plan begins: a person
+// may think long before he answers, and the cluster does not wait.
+const freshness = 15 * time.Second
+
+// stillHolds looks again and refuses a plan that answers something else than
+// what is there now.
+func (a *app) stillHolds(ctx context.Context, fleet *remote.Fleet, p plan.Plan) error {
+	s := look(ctx, fleet, defaultBudget)
+	if got := s.diagnosis.Fingerprint(); got != p.Basis {
+		return hint(fmt.Errorf("%w (diagnosis was %s, is %s: %s)", errStale, p.Basis, got, s.diagnosis.Summary), "`salvor recover` looks again and makes a new plan")
+	}
+	return nil
 }
 
 // makePlan builds the plan for what was seen.

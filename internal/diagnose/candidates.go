@@ -422,7 +422,7 @@ func (v view) snapshotLoss(s cluster.SnapshotFacts, highest cluster.Known[int64]
 	for _, m := range v.members {
 		for _, ch := range m.facts.Changes {
 			if ch.Since == s.DB.Value.Revision && (!l.Objects.OK || ch.Changed+ch.Deleted > l.Objects.Value) {
-				l.Objects = cluster.Is(ch.Changed + ch.Deleted)
+				l.Objects, l.Sample = cluster.Is(ch.Changed+ch.Deleted), ch.Objects
 			}
 		}
 	}

@@ -51,7 +51,7 @@ func (v view) scenario(fs []Finding) Scenario {
 	switch {
 	case v.alive:
 		return v.aliveScenario(fs)
-	case has(fs, CertExpired) && v.certsBlock():
+	case (has(fs, CertExpired) || has(fs, CertNotYetValid)) && v.certsBlock():
 		return CertsExpired
 	case has(fs, DiskReadOnly), has(fs, DiskFull):
 		return Blocked
@@ -80,7 +80,7 @@ func (v view) aliveScenario(fs []Finding) Scenario {
 		return Impostor
 	case len(v.with(StateLost, StateDamaged)) > 0:
 		return MemberLost
-	case len(v.with(StateStopped, StateStuck)) > 0 && v.certsBlock():
+	case v.certsBar():
 		return CertsExpired
 	case len(v.with(StateStopped, StateStuck)) > 0:
 		return Stopped

@@ -43,17 +43,35 @@ func findCerts(hit func(cluster.Certificate, time.Time) bool) func(view) []sight
 
 func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
+// barred tells whether a member shows a server or peer certificate that is not
+// valid: it cannot speak, and starting it again does not help.
+func barred(m memberView) bool {
+	for _, c := range m.facts.Certificates {
+		if c.OK && c.Value.Use != "client" && (expired(c.Value, m.now) || notYetValid(c.Value, m.now)) {
+			return true
+		}
+	}
+	return false
+}
+
 // certsBlock tells whether invalid server or peer certificates stop so many
 // members that no quorum can form.
 func (v view) certsBlock() bool {
-	blocked := 0
+	n := 0
 	for _, m := range v.members {
-		for _, c := range m.facts.Certificates {
-			if c.OK && c.Value.Use != "client" && (expired(c.Value, m.now) || notYetValid(c.Value, m.now)) {
-				blocked++
-				break
-			}
+		if barred(m) {
+			n++
 		}
 	}
-	return v.voters-blocked < v.quorum
+	return v.voters-n < v.quorum
+}
+
+// certsBar tells whether a member that does not serve is barred.
+func (v view) certsBar() bool {
+	for _, m := range v.with(StateStopped, StateStuck, StateNoQuorum) {
+		if barred(m) {
+			return true
+		}
+	}
+	return false
 }

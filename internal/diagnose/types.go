@@ -125,6 +125,8 @@ type Loss struct {
 	Revisions cluster.Known[int64] `json:"revisions"`
 	// Objects is the number of distinct objects that differ.
 	Objects cluster.Known[int64] `json:"objects"`
+	// Sample names the first of them, up to cluster.MaxChangedObjects.
+	Sample []cluster.ChangedObject `json:"sample,omitempty"`
 	// Since is the moment from which writes are lost; zero when none are.
 	Since time.Time `json:"since,omitzero"`
 	// Proven is true when no acknowledged write outside this count can exist.

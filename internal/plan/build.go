@@ -32,12 +32,15 @@ func Build(f cluster.Facts, d diagnose.Diagnosis, c Choices) (Plan, error) {
 	if err := refusal(d, c); err != nil {
 		return Plan{}, err
 	}
+	if err := blind(f); err != nil {
+		return Plan{}, err
+	}
 	source, err := pick(d, c)
 	if err != nil {
 		return Plan{}, err
 	}
 	b := &builder{facts: f, diag: d, choices: c, plan: Plan{Basis: d.Fingerprint(), Case: c.Case, Scenario: d.Scenario,
-		Source: source, Loss: source.Loss, Config: f.Config}}
+		Source: source, Loss: lossOf(f, source), Config: f.Config}}
 	switch {
 	case source.Kind == diagnose.FromSurvivor || source.Kind == diagnose.FromSnapshot:
 		b.rebuild()
@@ -52,6 +55,9 @@ func Build(f cluster.Facts, d diagnose.Diagnosis, c Choices) (Plan, error) {
 	}
 	if b.err != nil {
 		return Plan{}, b.err
+	}
+	if err := b.plan.foreign(f); err != nil {
+		return Plan{}, err
 	}
 	p, err := b.plan.seal()
 	if err != nil {

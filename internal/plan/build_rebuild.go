@@ -96,13 +96,24 @@ func (b *builder) buildAll(members []cluster.Member, image StepID, stops []StepI
 		}
 		data, wal := b.moves(m)
 		bm := BuildMember{Member: m.Name, Image: at[m.Host], Dir: data.build, Name: m.Name, PeerURLs: m.PeerURLs,
-			InitialCluster: cluster.InitialCluster(members), Token: b.choices.Token, Bump: b.choices.Bump, Like: m.DataDir}
+			InitialCluster: cluster.InitialCluster(members), Token: b.choices.Token, Bump: b.bump(), Like: m.DataDir}
 		if wal != nil {
 			bm.WALDir = wal.build
 		}
 		builds = append(builds, b.add(m.Host, m.Name, bm, append([]StepID{ready[m.Host]}, stops...)...))
 	}
 	return builds
+}
+
+// bump is how far a rebuilt cluster is moved ahead of its source. A source far
+// behind what clients have seen (a rebuilt cluster that was rolled back) has
+// that gap added, or watches from there would stay open in silence.
+func (b *builder) bump() int64 {
+	gap := b.diag.HighestRevision.Value - b.plan.Source.Revision.Value
+	if gap > b.choices.Bump/2 {
+		return b.choices.Bump + gap
+	}
+	return b.choices.Bump
 }
 
 func imagePath(a Action) string {

@@ -11,11 +11,12 @@ import (
 type move struct{ live, aside, build, built string }
 
 // moves gives the folders that a member's swap has to rename. A data dir that
-// is a mount point cannot be renamed; then its member folder is.
+// is a mount point cannot be renamed, and one that is a symbolic link would
+// move to another disk; then its member folder is.
 func (b *builder) moves(m cluster.Member) (data move, wal *move) {
 	tag := ".salvor-" + b.choices.Case
 	data = move{live: m.DataDir, aside: m.DataDir + tag, build: m.DataDir + tag + ".new", built: m.DataDir + tag + ".new"}
-	if f, ok := b.facts.Member(m.Name); ok && f.Disk.OK && f.Disk.Value.MountPoint {
+	if f, ok := b.facts.Member(m.Name); ok && f.Disk.OK && (f.Disk.Value.MountPoint || f.Disk.Value.Link != "") {
 		data.live = filepath.Join(m.DataDir, "member")
 		data.aside = filepath.Join(m.DataDir, "member"+tag)
 		data.build = filepath.Join(m.DataDir, tag+".new")

@@ -191,6 +191,7 @@ func All() map[string]Story {
 		"nothing-left":  {Serving().Gone("m1", "m2", "m3"), diagnose.AllLost, "T3 D3", "", diagnose.DataDirLost},
 		"no-space":      {nospace, diagnose.NoSpace, "T1 D0", "quorum", diagnose.NoSpaceAlarm},
 		"certs-expired": {expired, diagnose.CertsExpired, "T3 D0", "disks", diagnose.CertExpired},
+		"one-barred":    {oneBarred(), diagnose.CertsExpired, "T1 D0", "quorum", diagnose.CertExpired},
 		"impostor":      {impostor, diagnose.Impostor, "T1 D0", "quorum", diagnose.SingleMemberBoot},
 		"disk-full":     {full, diagnose.Blocked, "T3 D0", "disks", diagnose.DiskFull},
 		"two-unreached": {Serving().Unreached("m2", "m3").Alone("m1"), diagnose.Unreachable, "T2 D?", "survivor:m1", diagnose.HostUnreachable},
@@ -198,4 +199,13 @@ func All() map[string]Story {
 		"diverged":      {diverged, diagnose.Degraded, "T1 D0", "quorum", diagnose.Diverged},
 		"partition":     {Serving().Alone("m1", "m2", "m3"), diagnose.Blocked, "T2 D0", "disks", diagnose.NoQuorumThoughLive},
 	}
+}
+
+// oneBarred has one member that cannot speak for its expired certificate.
+func oneBarred() *World {
+	w := Serving().Dead("m2")
+	w.M("m2").Process = cluster.Is(cluster.ProcessFacts{Running: true, PID: 5})
+	w.M("m2").Certificates = []cluster.Known[cluster.Certificate]{cluster.Is(cluster.Certificate{
+		Source: "/pki/m2", Use: "peer", NotBefore: at().Add(-time.Hour), NotAfter: at().Add(-time.Minute)})}
+	return w
 }
