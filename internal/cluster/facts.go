@@ -20,6 +20,10 @@ type HostFacts struct {
 	Members   []MemberFacts   `json:"members"`
 	Snapshots []SnapshotFacts `json:"snapshots,omitempty"`
 	Witnesses []WitnessFacts  `json:"witnesses,omitempty"`
+	// ClientProblem says what is wrong with the certificate, key or authority
+	// with which Salvor asks the members of this host; empty when nothing was
+	// found. With it, a member that does not answer may well be serving.
+	ClientProblem string `json:"clientProblem,omitempty"`
 }
 
 // HostInfo identifies the machine that answered.
@@ -72,6 +76,12 @@ type DataDir struct {
 	// MountPoint is true when the data dir is the root of a file system and
 	// can therefore not be renamed.
 	MountPoint bool `json:"mountPoint,omitempty"`
+	// Link is where Path leads when it is a symbolic link to a folder. Renaming
+	// the link would leave the new data on another disk.
+	Link string `json:"link,omitempty"`
+	// WALFixed is true when the member has a WAL dir of its own that is a mount
+	// point or a symbolic link, and can therefore not be replaced by a rename.
+	WALFixed bool `json:"walFixed,omitempty"`
 	// Modified is the newest modification time of the db and the log.
 	Modified time.Time `json:"modified,omitzero"`
 	// Bytes is the size of everything below Path (and WALDir).
@@ -301,6 +311,21 @@ type Changes struct {
 	// Changed and Deleted count distinct keys.
 	Changed int64 `json:"changed"`
 	Deleted int64 `json:"deleted"`
+	// Objects names the first of them in byte order of their keys, up to
+	// MaxChangedObjects.
+	Objects []ChangedObject `json:"objects,omitempty"`
+}
+
+// MaxChangedObjects bounds Changes.Objects.
+const MaxChangedObjects = 50
+
+// ChangedObject is one key that a restore would put back to an older state.
+type ChangedObject struct {
+	// Key is etcd's key, quoted as in Go when it is not printable.
+	Key string `json:"key"`
+	// Change is "created", "changed" or "deleted": what happened to the key
+	// since, and would be undone.
+	Change string `json:"change"`
 }
 
 // Host finds the facts of a host by name.

@@ -96,7 +96,7 @@ func (v view) disksCandidate() (Candidate, bool) {
 func (v view) sound() []memberView {
 	var out []memberView
 	for _, m := range v.members {
-		if v.sameLineage(m) && !dirGone(m) && !crippled(m) && (m.facts.Disk.OK || m.facts.Live.OK) {
+		if v.sameLineage(m) && v.votes(m) && m.state != StateUnknown && !dirGone(m) && !crippled(m) && (m.facts.Disk.OK || m.facts.Live.OK) {
 			out = append(out, m)
 		}
 	}
@@ -140,16 +140,18 @@ func modified(m memberView) time.Time {
 // revisionOf is the revision that a member's files lead to. Entries beyond the
 // db can be transactions that changed nothing, so the sum is an upper bound.
 func revisionOf(m memberView) cluster.Known[int64] {
-	d := m.facts.Disk
-	switch {
-	case m.facts.Live.OK:
-		return cluster.Is(m.facts.Live.Value.Revision)
-	case !d.OK || !d.Value.DB.OK:
-		return cluster.Unknown[int64]("the db cannot be read")
-	case d.Value.Log.OK:
-		return cluster.Is(d.Value.DB.Value.Revision + d.Value.Log.Value.RevisionsBeyondDB)
+	out := cluster.Unknown[int64]("the db cannot be read")
+	if m.facts.Live.OK {
+		out = cluster.Is(m.facts.Live.Value.Revision)
 	}
-	return cluster.Is(d.Value.DB.Value.Revision)
+	if d := m.facts.Disk; d.OK && d.Value.DB.OK {
+		rev := d.Value.DB.Value.Revision
+		if d.Value.Log.OK {
+			rev += d.Value.Log.Value.RevisionsBeyondDB
+		}
+		out = cluster.Is(max(out.Value, rev))
+	}
+	return out
 }
 
 // usableDB tells a db that can be read from end to end. The db of a running
@@ -179,7 +181,7 @@ func (v view) survivors() []Candidate {
 	var out []Candidate
 	whole := 0
 	for _, m := range v.members {
-		if v.sameLineage(m) && wholeLog(m) {
+		if v.sameLineage(m) && v.votes(m) && wholeLog(m) {
 			whole++
 		}
 	}
@@ -190,12 +192,45 @@ func (v view) survivors() []Candidate {
 	}
 	sort.SliceStable(out, func(i, j int) bool { return out[i].betterThan(out[j]) })
 	for i := range out {
-		if i > 0 && out[0].Revision.OK && out[i].Revision.OK {
-			out[i].Loss.Revisions = cluster.Is(max(0, out[0].Revision.Value-out[i].Revision.Value))
-			out[i].Loss.Proven = false
-		}
+		v.weigh(&out[i], i > 0)
 	}
 	return out
+}
+
+// weigh holds a survivor against the highest revision that anything outside
+// its own files has seen.
+func (v view) weigh(c *Candidate, lesser bool) {
+	if lesser {
+		c.Loss.Objects, c.Loss.Proven = cluster.Unknown[int64]("not compared"), false
+	}
+	if !c.Revision.OK {
+		return
+	}
+	if high := v.highest(); high.OK && high.Value > c.Revision.Value {
+		c.Loss.Revisions, c.Loss.Proven = cluster.Is(high.Value-c.Revision.Value), false
+		c.Loss.Objects = cluster.Unknown[int64]("no copy of the lost data is left to compare with")
+		return
+	}
+	if !lesser && !c.Loss.Proven && v.testified(*c) {
+		c.Loss.Proven, c.Loss.Doubt = true, nil
+	}
+}
+
+// testimony is how much older than a survivor's last write a witness's note
+// may be and still speak for the moment of the failure.
+const testimony = time.Minute
+
+// testified tells whether a witness that looked until the end has seen nothing
+// that the survivor lacks.
+func (v view) testified(c Candidate) bool {
+	for _, h := range v.facts.Hosts {
+		for _, w := range h.Witnesses {
+			if w.Revision.OK && w.Revision.Value <= c.Revision.Value && w.At.Add(testimony).After(c.At) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 func (c Candidate) betterThan(o Candidate) bool {
@@ -275,25 +310,59 @@ func (v view) dbFor(m memberView) (memberView, bool) {
 	return best, found
 }
 
-// highest is the highest revision that anything is known to have seen.
+// highest is the highest revision that anything is known to have seen. A
+// snapshot alone does not tell: it cannot know what came after it.
 func (v view) highest() cluster.Known[int64] {
 	out := cluster.Unknown[int64]("neither a member, nor a log, nor a witness tells")
-	note := func(k cluster.Known[int64]) {
-		if k.OK && (!out.OK || k.Value > out.Value) {
-			out = cluster.Is(k.Value)
+	note := func(r int64) {
+		if !out.OK || r > out.Value {
+			out = cluster.Is(r)
 		}
 	}
 	for _, m := range v.members {
-		if v.sameLineage(m) {
-			note(revisionOf(m))
+		if r := revisionOf(m); v.sameLineage(m) && r.OK {
+			note(r.Value)
 		}
 	}
-	for _, h := range v.facts.Hosts {
-		for _, w := range h.Witnesses {
-			note(w.Revision)
+	witnesses, snapshots := v.outside()
+	for _, r := range witnesses {
+		note(r)
+	}
+	if out.OK {
+		for _, r := range snapshots {
+			note(r)
 		}
 	}
 	return out
+}
+
+// maxLead is how far a witness may be ahead of everything else before it is
+// disbelieved: a few rebuilds, each of which moves a thousand million ahead.
+const maxLead = 10_000_000_000
+
+// outside gives the revisions that witnesses and snapshots of this cluster have
+// seen, without what is not believable.
+func (v view) outside() (witnesses, snapshots []int64) {
+	base := int64(0)
+	for _, h := range v.facts.Hosts {
+		for _, s := range h.Snapshots {
+			if s.DB.OK && len(s.Damage) == 0 && s.Trailer == cluster.TrailerGood && v.ofThisCluster(s.DB.Value.Members) {
+				snapshots = append(snapshots, s.DB.Value.Revision)
+				base = max(base, s.DB.Value.Revision)
+			}
+		}
+	}
+	for _, m := range v.members {
+		base = max(base, revisionOf(m).Value)
+	}
+	for _, h := range v.facts.Hosts {
+		for _, w := range h.Witnesses {
+			if w.Revision.OK && w.Revision.Value <= base+maxLead {
+				witnesses = append(witnesses, w.Revision.Value)
+			}
+		}
+	}
+	return witnesses, snapshots
 }
 
 // seen is the highest revision that certainly existed: unlike highest it
@@ -314,12 +383,9 @@ func (v view) seen() cluster.Known[int64] {
 			note(m.facts.Disk.Value.DB.Value.Revision)
 		}
 	}
-	for _, h := range v.facts.Hosts {
-		for _, w := range h.Witnesses {
-			if w.Revision.OK {
-				note(w.Revision.Value)
-			}
-		}
+	witnesses, snapshots := v.outside()
+	for _, r := range append(witnesses, snapshots...) {
+		note(r)
 	}
 	return out
 }
@@ -376,7 +442,7 @@ func (v view) snapshot(h cluster.HostFacts, s cluster.SnapshotFacts, highest clu
 	case !v.ofThisCluster(s.DB.Value.Members):
 		return c.refuse(say.New("candidate.other-cluster"))
 	case s.Trailer == cluster.TrailerMissing:
-		c.Integrity = Partial
+		return c.refuse(say.New("candidate.no-trailer"))
 	}
 	return c
 }
@@ -394,18 +460,7 @@ func (v view) ofThisCluster(list []cluster.MemberEntry) bool {
 	}
 	for _, e := range list {
 		for _, m := range v.members {
-			if e.Name == m.cfg.Name || shareURL(e.PeerURLs, m.cfg.PeerURLs) {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-func shareURL(a, b []string) bool {
-	for _, x := range a {
-		for _, y := range b {
-			if x == y {
+			if e.Name == m.cfg.Name || cluster.SharesURL(e.PeerURLs, m.cfg.PeerURLs) {
 				return true
 			}
 		}

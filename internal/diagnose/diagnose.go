@@ -1,6 +1,8 @@
 package diagnose
 
 import (
+	"strings"
+
 	"github.com/salvor-project/salvor/internal/cluster"
 	"github.com/salvor-project/salvor/internal/say"
 )
@@ -31,6 +33,9 @@ func (v view) unknown() []say.Text {
 			out = append(out, say.New("unknown.host", h.Name, h.Reached.Why))
 		}
 	}
+	for _, e := range v.strangers {
+		out = append(out, say.New("unknown.stranger", e.Name, strings.Join(e.PeerURLs, ",")))
+	}
 	for _, m := range v.members {
 		if !m.reached {
 			continue
@@ -49,8 +54,12 @@ func (v view) unknown() []say.Text {
 // a restore would not cure comes before everything that a restore could.
 func (v view) scenario(fs []Finding) Scenario {
 	switch {
+	case has(fs, HistoryRewound):
+		return Rewound
 	case v.alive:
 		return v.aliveScenario(fs)
+	case v.perhapsAlive():
+		return Degraded // it may serve: nothing here may stop it
 	case (has(fs, CertExpired) || has(fs, CertNotYetValid)) && v.certsBlock():
 		return CertsExpired
 	case has(fs, DiskReadOnly), has(fs, DiskFull):
@@ -60,13 +69,13 @@ func (v view) scenario(fs []Finding) Scenario {
 			return Blocked // they run and do not reach each other
 		}
 		return Stopped
-	case len(v.sound())+len(v.with(StateUnknown)) >= v.quorum:
+	case len(v.sound())+v.unseen() >= v.quorum:
 		return Unreachable // the unseen members could form a quorum: permanence is not proved
 	case len(v.usable()) > 0 && len(v.with(StateLost)) >= len(v.with(StateDamaged)) && len(v.with(StateLost)) > 0:
 		return MajorityLost
 	case len(v.usable()) > 0:
 		return DataDamaged
-	case len(v.with(StateUnknown)) > 0:
+	case v.unseen() > 0:
 		return Unreachable
 	}
 	return AllLost
@@ -78,16 +87,41 @@ func (v view) aliveScenario(fs []Finding) Scenario {
 		return NoSpace
 	case len(v.with(StateImpostor)) > 0:
 		return Impostor
-	case len(v.with(StateLost, StateDamaged)) > 0:
+	case len(v.with(StateLost, StateDamaged, StateRemoved)) > 0:
 		return MemberLost
 	case v.certsBar():
 		return CertsExpired
 	case len(v.with(StateStopped, StateStuck)) > 0:
 		return Stopped
-	case len(v.with(StateServing)) == len(v.members) && !has(fs, CertExpired) && !has(fs, CorruptAlarm) && !has(fs, Diverged):
+	case len(v.with(StateServing)) == len(v.members) && !has(fs, CertExpired) && !has(fs, CorruptAlarm) && !has(fs, Diverged) && !has(fs, MembersDisagree):
 		return Healthy
 	}
 	return Degraded
+}
+
+// unseen counts the voters of which nothing is known.
+func (v view) unseen() int {
+	n := len(v.strangers)
+	for _, m := range v.with(StateUnknown) {
+		if v.votes(m) {
+			n++
+		}
+	}
+	return n
+}
+
+// perhapsAlive tells that a member knows a leader, but that it could not be
+// asked whether a quorum stands behind it (authentication, an alarm).
+func (v view) perhapsAlive() bool {
+	if v.alive {
+		return false
+	}
+	for _, m := range v.members {
+		if l := m.facts.Live; l.OK && v.sameLineage(m) && l.Value.Leader != 0 && !l.Value.Linearizable.OK {
+			return true
+		}
+	}
+	return false
 }
 
 // usable are the members whose files a salvage could start from.
@@ -111,7 +145,7 @@ func (v view) availability(d Diagnosis) Availability {
 		return T0
 	case v.alive:
 		return T1
-	case len(v.with(StateUnknown)) == len(v.members):
+	case v.perhapsAlive(), v.unseen() >= v.quorum:
 		return TUnknown
 	case len(v.with(StateNoQuorum)) > 0:
 		return T2
@@ -121,9 +155,11 @@ func (v view) availability(d Diagnosis) Availability {
 
 func (v view) data(d Diagnosis) Data {
 	switch {
+	case d.Scenario == Rewound:
+		return DUnknown
 	case v.alive, len(v.sound()) >= v.quorum:
 		return D0
-	case d.Scenario == Unreachable:
+	case d.Scenario == Unreachable, v.perhapsAlive():
 		return DUnknown
 	case len(v.usable()) > 0:
 		return D1
@@ -145,13 +181,17 @@ func (v view) summary(d Diagnosis) say.Text {
 	case Stopped:
 		return say.New("scenario.stopped", len(v.with(StateServing, StateNoQuorum)), v.voters)
 	case MajorityLost, MemberLost:
-		return say.New("scenario."+string(s), names(v.with(StateLost, StateDamaged)))
+		return say.New("scenario."+string(s), names(v.with(StateLost, StateDamaged, StateRemoved)))
 	case DataDamaged:
-		return say.New("scenario.data-damaged", names(v.with(StateDamaged)))
+		return say.New("scenario.data-damaged", names(v.with(StateDamaged, StateRemoved)))
 	case Impostor:
 		return say.New("scenario.impostor", names(v.with(StateImpostor)))
 	case Unreachable:
-		return say.New("scenario.unreachable", names(v.with(StateUnknown)))
+		unseen := names(v.with(StateUnknown))
+		for _, e := range v.strangers {
+			unseen = strings.TrimPrefix(unseen+", "+e.Name, ", ")
+		}
+		return say.New("scenario.unreachable", unseen)
 	}
 	return say.New("scenario." + string(s))
 }

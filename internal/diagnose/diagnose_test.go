@@ -69,7 +69,8 @@ func TestUnknownIsNeverHealthy(t *testing.T) {
 	}
 	for name := range stories.All() {
 		for what, away := range take {
-			for _, n := range []string{"m1", "m2", "m3"} {
+			for _, m := range stories.All()[name].World.Facts.Config.Members {
+				n := m.Name
 				if len(stories.All()[name].World.Facts.Hosts[n[1]-'1'].Members) == 0 {
 					continue // nothing is known of this member anyway
 				}

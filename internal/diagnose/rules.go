@@ -33,6 +33,11 @@ const (
 	DiskFull           Code = "disk-full"
 	DiskReadOnly       Code = "disk-read-only"
 	NoQuorumThoughLive Code = "etcd-no-leader-though-running"
+	HistoryRewound     Code = "etcd-history-rewound"
+	MembersDisagree    Code = "etcd-members-disagree"
+	MemberRemoved      Code = "etcd-member-removed"
+	LearnerWaiting     Code = "etcd-learner-waiting"
+	VoterNotConfigured Code = "etcd-voter-not-configured"
 )
 
 // rule is one class of failure: what shows it, and what explains it away.
@@ -70,6 +75,11 @@ func rules() []rule {
 		{WALBehindDB, Critical, nil, findDamage(cluster.DamageBehind)},
 		{SingleMemberBoot, Critical, nil, findRebootstrap},
 		{ClusterIDMismatch, Critical, []Code{SingleMemberBoot}, findMismatch},
+		{HistoryRewound, Critical, nil, findRewound},
+		{VoterNotConfigured, Warning, nil, findStrangers},
+		{MemberRemoved, Critical, nil, findRemoved},
+		{LearnerWaiting, Warning, nil, findLearners},
+		{MembersDisagree, Critical, []Code{HistoryRewound, SingleMemberBoot, MemberRemoved}, findDisagreement},
 		{NoSpaceAlarm, Critical, nil, findAlarm("NOSPACE")},
 		{CorruptAlarm, Critical, nil, findAlarm("CORRUPT")},
 		{Diverged, Critical, nil, findDiverged},
@@ -259,7 +269,7 @@ func findLeaderless(v view) []sighting {
 }
 
 func findQuorumLost(v view) []sighting {
-	if v.alive || len(v.with(StateUnknown)) == len(v.members) {
+	if v.alive || v.perhapsAlive() || v.unseen() >= v.quorum {
 		return nil
 	}
 	running := v.with(StateNoQuorum, StateServing)

@@ -83,6 +83,9 @@ const (
 	// Blocked cannot start for a cause that a restore would not cure: a full
 	// or read-only disk.
 	Blocked Scenario = "blocked"
+	// Rewound serves, or would serve, less than somebody has seen: two
+	// histories exist, and a person has to say which one counts.
+	Rewound Scenario = "rewound"
 	// Degraded serves, but something is wrong that no plan here repairs.
 	Degraded Scenario = "degraded"
 )
@@ -135,8 +138,11 @@ type Loss struct {
 	Doubt *say.Text `json:"doubt,omitempty"`
 }
 
-// None tells whether the loss is known to be nothing.
-func (l Loss) None() bool { return l.Revisions.OK && l.Revisions.Value == 0 }
+// None tells whether the loss is proven to be nothing.
+func (l Loss) None() bool { return l.NoneKnown() && l.Proven }
+
+// NoneKnown tells whether no loss is known; it need not be proven.
+func (l Loss) NoneKnown() bool { return l.Revisions.OK && l.Revisions.Value == 0 }
 
 // CandidateKind is what data could be recovered from.
 type CandidateKind string
@@ -233,6 +239,9 @@ const (
 	StateImpostor State = "impostor"
 	// StateLearner waits for promotion.
 	StateLearner State = "learner"
+	// StateRemoved has the data of a membership that has ended: it must join
+	// anew.
+	StateRemoved State = "removed"
 	// StateUnknown could not be observed.
 	StateUnknown State = "unknown"
 )
@@ -250,7 +259,7 @@ func (d Diagnosis) Chosen() (Candidate, bool) {
 // Fingerprint is the diagnosis without what moves from minute to minute: a
 // plan holds as long as it stays the same.
 func (d Diagnosis) Fingerprint() string {
-	parts := []string{string(d.Scenario), d.Level.String()}
+	parts := []string{string(d.Scenario), d.Level.String(), "cluster:" + d.ClusterID.Value.String()}
 	for _, m := range d.Members {
 		parts = append(parts, "member:"+m.Name+"="+string(m.State))
 	}

@@ -14,9 +14,17 @@ type view struct {
 	members []memberView
 	// lineage is the cluster that the members belong to.
 	lineage cluster.Known[cluster.ID]
-	// voters and quorum are counted from the lineage's own member list, or
-	// from the configuration where no list could be read.
+	// list is the newest member list of the lineage; empty when none could be
+	// read.
+	list []cluster.MemberEntry
+	// removed are the members that the lineage has taken out for ever.
+	removed map[cluster.ID]bool
+	// voters and quorum are counted from the list, or from the configuration
+	// where no list could be read.
 	voters, quorum int
+	// strangers are voters of the list that salvor.yaml does not name: nothing
+	// is known of them.
+	strangers []cluster.MemberEntry
 	// alive is true when a linearizable read succeeded: a quorum serves.
 	alive bool
 }
@@ -37,8 +45,7 @@ func newView(f cluster.Facts) view {
 		v.members = append(v.members, viewMember(f, m))
 	}
 	v.lineage = lineageOf(v.members)
-	v.voters = v.countVoters()
-	v.quorum = v.voters/2 + 1
+	v.readMembership()
 	for _, m := range v.members {
 		if v.sameLineage(m) && linearizable(m) {
 			v.alive = true
@@ -106,26 +113,97 @@ func (v view) foreign(m memberView) bool {
 	return ok && v.lineage.OK && id != v.lineage.Value
 }
 
-func (v view) countVoters() int {
-	best := 0
+// readMembership takes the list of the member that has applied most: an older
+// one may still hold whom the cluster has removed since.
+func (v *view) readMembership() {
+	v.removed = map[cluster.ID]bool{}
+	var newest uint64
 	for _, m := range v.members {
 		if !v.sameLineage(m) {
 			continue
 		}
-		n := 0
-		for _, e := range memberList(m) {
-			if !e.Learner {
-				n++
+		if d := m.facts.Disk; d.OK && d.Value.DB.OK {
+			for _, id := range d.Value.DB.Value.RemovedMembers {
+				v.removed[id] = true
 			}
 		}
-		if n > best {
-			best = n
+		if list := memberList(m); len(list) > 0 && (v.list == nil || applied(m) > newest) {
+			v.list, newest = list, applied(m)
 		}
 	}
-	if best == 0 {
-		return len(v.members)
+	for _, e := range v.list {
+		if e.Learner {
+			continue
+		}
+		v.voters++
+		if !v.configured(e) {
+			v.strangers = append(v.strangers, e)
+		}
 	}
-	return best
+	if v.voters == 0 {
+		v.voters = len(v.members)
+	}
+	v.quorum = v.voters/2 + 1
+}
+
+// applied is how far the state goes from which memberList was read.
+func applied(m memberView) uint64 {
+	if m.facts.Live.OK {
+		return m.facts.Live.Value.AppliedIndex
+	}
+	return m.facts.Disk.Value.DB.Value.ConsistentIndex
+}
+
+func (v view) configured(e cluster.MemberEntry) bool {
+	for _, m := range v.members {
+		if id := memberID(m); id.OK && id.Value == e.ID || e.Name == m.cfg.Name || cluster.SharesURL(e.PeerURLs, m.cfg.PeerURLs) {
+			return true
+		}
+	}
+	return false
+}
+
+// memberID is the ID that a member carries, alive or on disk.
+func memberID(m memberView) cluster.Known[cluster.ID] {
+	if m.facts.Live.OK {
+		return cluster.Is(m.facts.Live.Value.MemberID)
+	}
+	if m.facts.Disk.OK {
+		return m.facts.Disk.Value.MemberID
+	}
+	return cluster.Unknown[cluster.ID]("not observed")
+}
+
+// votes tells whether a member has a vote as far as can be known: a learner
+// has none, nor has one that was removed.
+func (v view) votes(m memberView) bool {
+	id := memberID(m)
+	if !id.OK || len(v.list) == 0 {
+		return true
+	}
+	for _, e := range v.list {
+		if e.ID == id.Value {
+			return !e.Learner
+		}
+	}
+	return false
+}
+
+// expelled tells that a member's files belong to a membership that has ended.
+func (v view) expelled(m memberView) bool {
+	id := memberID(m)
+	if !id.OK || !v.sameLineage(m) || m.facts.Live.OK {
+		return false
+	}
+	if v.removed[id.Value] {
+		return true
+	}
+	for _, e := range v.list {
+		if e.ID == id.Value {
+			return false
+		}
+	}
+	return len(v.list) > 0 && v.alive
 }
 
 // memberList is the membership as one member sees it, alive or on disk.
@@ -181,6 +259,8 @@ func (v view) stateOf(m memberView) State {
 		return v.liveState(m)
 	case dirGone(m):
 		return StateLost
+	case v.expelled(m):
+		return StateRemoved
 	case m.facts.Process.OK && m.facts.Process.Value.Running:
 		return StateStuck
 	case !m.facts.Disk.OK || !m.facts.Process.OK:

@@ -44,10 +44,8 @@ func Build(f cluster.Facts, d diagnose.Diagnosis, c Choices) (Plan, error) {
 	switch {
 	case source.Kind == diagnose.FromSurvivor || source.Kind == diagnose.FromSnapshot:
 		b.rebuild()
-	case d.Scenario == diagnose.Stopped:
-		b.start()
-	case d.Scenario == diagnose.MemberLost || d.Scenario == diagnose.Impostor:
-		b.replaceAll(nil)
+	case d.Scenario == diagnose.Stopped || d.Scenario == diagnose.MemberLost || d.Scenario == diagnose.Impostor:
+		b.living()
 	case d.Scenario == diagnose.NoSpace:
 		b.makeRoom()
 	default:
@@ -71,7 +69,7 @@ func refusal(d diagnose.Diagnosis, c Choices) error {
 	switch d.Scenario {
 	case diagnose.Healthy:
 		return ErrHealthy
-	case diagnose.CertsExpired, diagnose.Blocked, diagnose.Degraded:
+	case diagnose.CertsExpired, diagnose.Blocked, diagnose.Degraded, diagnose.Rewound:
 		return fmt.Errorf("%w: %s", ErrRefused, d.Summary)
 	case diagnose.Unreachable:
 		return fmt.Errorf("%w: %s", ErrUnseen, d.Summary)
@@ -109,6 +107,9 @@ type builder struct {
 	choices Choices
 	plan    Plan
 	err     error
+	// voters is how many votes the living cluster has, answering how many of
+	// them are up at the point that the plan has reached.
+	voters, answering int
 }
 
 // add appends a step; its ID is the action's kind with what tells it apart.

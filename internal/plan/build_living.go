@@ -1,30 +1,123 @@
 package plan
 
 import (
+	"fmt"
+	"time"
+
 	"github.com/salvor-project/salvor/internal/cluster"
 	"github.com/salvor-project/salvor/internal/diagnose"
 )
 
-// start brings back members whose files are sound, and then replaces those
-// whose files are not.
-func (b *builder) start() {
-	var started []StepID
-	for _, m := range b.within(diagnose.StateStuck) {
-		stop := b.add(m.Host, m.Name, StopMember{Member: m.Name})
-		started = append(started, b.add(m.Host, m.Name, StartMember{Member: m.Name}, stop))
+// bad are the states of members that must be replaced.
+func bad() []diagnose.State {
+	return []diagnose.State{diagnose.StateLost, diagnose.StateDamaged, diagnose.StateImpostor, diagnose.StateRemoved}
+}
+
+// living repairs a cluster that keeps its identity: it starts what only has to
+// be started, so that every later step has as many voters as possible, and
+// then replaces what cannot come back, one member after the other.
+func (b *builder) living() {
+	b.keepIdentity()
+	b.count()
+	needs := b.startAll()
+	worst := b.order(b.within(bad()...))
+	if len(worst) > 0 && b.err == nil {
+		needs = b.secure(needs)
 	}
+	for _, m := range worst {
+		if b.err == nil {
+			needs = b.replace(m, needs)
+		}
+	}
+	if b.err == nil {
+		b.prove(b.expected(), needs)
+	}
+}
+
+// count takes stock of the voters that answer now.
+func (b *builder) count() {
+	for _, e := range b.memberList() {
+		if !e.Learner {
+			b.voters++
+		}
+	}
+	if b.voters == 0 {
+		b.voters = len(b.facts.Config.Members)
+	}
+	for _, m := range b.facts.Config.Members {
+		if f, ok := b.facts.Member(m.Name); ok && (b.answers(f) || b.state(m.Name) == diagnose.StateNoQuorum) {
+			b.answering++
+		}
+	}
+}
+
+// answers tells that a member of this lineage serves, on whatever disk.
+func (b *builder) answers(f cluster.MemberFacts) bool {
+	l := f.Live
+	return l.OK && l.Value.ClusterID == b.diag.ClusterID.Value && !l.Value.Learner && l.Value.Leader != 0
+}
+
+// startAll starts stopped members together, then restarts those that do not
+// answer, one at a time and only if the others can do without.
+func (b *builder) startAll() []StepID {
+	var started []StepID
 	for _, m := range b.within(diagnose.StateStopped) {
 		started = append(started, b.add(m.Host, m.Name, StartMember{Member: m.Name}))
+		b.answering++
 	}
-	b.keepIdentity()
-	bad := b.within(diagnose.StateLost, diagnose.StateDamaged, diagnose.StateImpostor)
-	if len(bad) == 0 {
-		b.prove(b.facts.Config.Members, started)
-		return
+	stuck := b.within(diagnose.StateStuck)
+	if len(stuck) == 0 {
+		return started
 	}
-	up := b.within(diagnose.StateStuck, diagnose.StateStopped, diagnose.StateNoQuorum, diagnose.StateServing)
-	quorum := b.add(up[0].Host, up[0].Name+"-quorum", AwaitQuorum{Member: up[0].Name, Voters: len(up)}, started...)
-	b.replaceAll([]StepID{quorum})
+	if b.alive() && b.answering < b.voters/2+1 {
+		b.err = fmt.Errorf("%w: a quorum serves, but only %d of its %d voters answer Salvor: the others may be well and only out of reach (check clientURLs and firewalls)",
+			ErrUnseen, b.answering, b.voters)
+		return nil
+	}
+	for _, m := range stuck {
+		if err := b.patient(m); err != nil {
+			b.err = err
+			return nil
+		}
+		stop := b.add(m.Host, m.Name, StopMember{Member: m.Name}, started...)
+		started = []StepID{b.add(m.Host, m.Name, StartMember{Member: m.Name}, stop)}
+		b.answering++
+	}
+	return started
+}
+
+// patience is how long a member may take to read its own files before it
+// counts as hanging.
+const patience = 3 * time.Minute
+
+// patient refuses to restart a member that has only just been started.
+func (b *builder) patient(m cluster.Member) error {
+	f, _ := b.facts.Member(m.Name)
+	since := f.Process.Value.Since
+	if since.IsZero() || b.facts.At.Sub(since) >= patience {
+		return nil
+	}
+	return fmt.Errorf("%w: %s was started %s ago and does not answer yet; it may be reading its files: diagnose again in a few minutes",
+		ErrUnseen, m.Name, b.facts.At.Sub(since).Round(time.Second))
+}
+
+func (b *builder) alive() bool {
+	c, ok := b.diag.Chosen()
+	return ok && c.Kind == diagnose.FromQuorum
+}
+
+// order puts members that do not serve first: replacing them adds a voter
+// before one that still serves, on deleted files, is stopped.
+func (b *builder) order(ms []cluster.Member) []cluster.Member {
+	var dead, serving []cluster.Member
+	for _, m := range ms {
+		if f, ok := b.facts.Member(m.Name); ok && b.answers(f) {
+			serving = append(serving, m)
+		} else {
+			dead = append(dead, m)
+		}
+	}
+	return append(dead, serving...)
 }
 
 // keepIdentity expects the cluster to stay the one it is.
@@ -32,22 +125,35 @@ func (b *builder) keepIdentity() {
 	b.plan.Expect.ClusterID = b.diag.ClusterID.Value
 }
 
-// replaceAll replaces every bad member of a living cluster, one after the
-// other: remove first, then join as a learner, then promote.
-func (b *builder) replaceAll(needs []StepID) {
-	b.keepIdentity()
-	through := b.voice()
-	if b.err != nil {
-		return
+// expected are the members that the cluster ought to have in the end: all that
+// can be worked on.
+func (b *builder) expected() []cluster.Member {
+	var out []cluster.Member
+	for _, m := range b.facts.Config.Members {
+		if h, ok := b.facts.Host(m.Host); ok && h.Reached.OK {
+			out = append(out, m)
+		} else {
+			b.warn("left-out", m.Name, m.Host)
+		}
 	}
-	last := b.add(through.Host, through.Name, SaveSnapshot{Member: through.Name, Out: b.caseFile(through.Host, "before.db")}, needs...)
-	for _, m := range b.within(diagnose.StateLost, diagnose.StateDamaged, diagnose.StateImpostor) {
-		last = b.replace(through, m, last)
-	}
-	b.prove(b.facts.Config.Members, []StepID{last})
+	return out
 }
 
-// voice is the member through which a living cluster is spoken to.
+// secure waits for the quorum and takes a snapshot before a membership is
+// changed for good.
+func (b *builder) secure(needs []StepID) []StepID {
+	through := b.voice()
+	if b.err != nil {
+		return nil
+	}
+	if len(needs) > 0 {
+		needs = []StepID{b.add(through.Host, through.Name+"-quorum", AwaitQuorum{Member: through.Name, Voters: b.voters/2 + 1}, needs...)}
+	}
+	return []StepID{b.add(through.Host, through.Name, SaveSnapshot{Member: through.Name, Out: b.caseFile(through.Host, "before.db")}, needs...)}
+}
+
+// voice is the member through which a living cluster is spoken to: one that
+// stays.
 func (b *builder) voice() cluster.Member {
 	for _, s := range []diagnose.State{diagnose.StateServing, diagnose.StateStopped, diagnose.StateStuck, diagnose.StateNoQuorum} {
 		if ms := b.within(s); len(ms) > 0 {
@@ -58,33 +164,53 @@ func (b *builder) voice() cluster.Member {
 	return cluster.Member{}
 }
 
-func (b *builder) replace(through, m cluster.Member, after StepID) StepID {
-	stop := b.add(m.Host, m.Name, StopMember{Member: m.Name}, after)
-	needs := []StepID{stop}
-	var old cluster.ID
-	if e, ok := b.entry(m); ok {
-		old = e.ID
-		needs = append(needs, b.add(through.Host, m.Name, RemoveMember{Through: through.Name, ID: e.ID, Name: m.Name}, stop))
+// replace removes a member and lets it join again as a learner. Its process is
+// stopped only while the others hold a quorum without it.
+func (b *builder) replace(m cluster.Member, needs []StepID) []StepID {
+	through := b.voice()
+	if b.err != nil {
+		return nil
 	}
-	data, wal := b.moves(m)
-	needs = append(needs, b.add(m.Host, m.Name, SetAside{From: data.live, To: data.aside}, stop))
-	if wal != nil {
-		needs = append(needs, b.add(m.Host, m.Name+"-wal", SetAside{From: wal.live, To: wal.aside}, stop))
+	f, _ := b.facts.Member(m.Name)
+	if b.answers(f) {
+		b.answering--
 	}
-	learner := b.add(through.Host, m.Name, AddLearner{Through: through.Name, Name: m.Name, PeerURLs: m.PeerURLs, NotID: old}, needs...)
-	start := b.add(m.Host, m.Name, StartMember{Member: m.Name, Clients: b.clientURLs()}, learner)
-	return b.add(through.Host, m.Name, PromoteLearner{Through: through.Name, Name: m.Name, PeerURLs: m.PeerURLs}, start)
-}
-
-// entry finds a member in the list that the living cluster holds, by name or,
-// for one that never started, by peer URL.
-func (b *builder) entry(m cluster.Member) (cluster.MemberEntry, bool) {
+	if b.answering < b.voters/2+1 {
+		b.err = fmt.Errorf("%w: replacing %s would leave %d of %d voters, which is no quorum; bring another member back first", ErrRefused, m.Name, b.answering, b.voters)
+		return nil
+	}
 	for _, e := range b.memberList() {
-		if e.Name == m.Name || sharesURL(e.PeerURLs, m.PeerURLs) {
-			return e, true
+		if e.Learner {
+			b.err = fmt.Errorf("%w: member %s is a learner already, and etcd takes one at a time: promote it or remove it first", ErrRefused, e.ID)
+			return nil
 		}
 	}
-	return cluster.MemberEntry{}, false
+	stop := b.add(m.Host, m.Name, StopMember{Member: m.Name}, needs...)
+	after := []StepID{stop}
+	var old cluster.ID
+	if e, ok := b.entryOf(m, f); ok {
+		old = e.ID
+		after = append(after, b.add(through.Host, m.Name, RemoveMember{Through: through.Name, ID: e.ID, Name: m.Name}, stop))
+	}
+	data, wal := b.moves(m)
+	after = append(after, b.add(m.Host, m.Name, SetAside{From: data.live, To: data.aside}, stop))
+	if wal != nil {
+		after = append(after, b.add(m.Host, m.Name+"-wal", SetAside{From: wal.live, To: wal.aside}, stop))
+	}
+	learner := b.add(through.Host, m.Name, AddLearner{Through: through.Name, Name: m.Name, PeerURLs: m.PeerURLs, NotID: old}, after...)
+	start := b.add(m.Host, m.Name, StartMember{Member: m.Name, Clients: b.clientURLs()}, learner)
+	b.answering++
+	return []StepID{b.add(through.Host, m.Name, PromoteLearner{Through: through.Name, Name: m.Name, PeerURLs: m.PeerURLs}, start)}
+}
+
+// entryOf finds the membership that a member has to give up. The ID on its
+// disk counts only if the disk is this cluster's.
+func (b *builder) entryOf(m cluster.Member, f cluster.MemberFacts) (cluster.MemberEntry, bool) {
+	id := f.Disk.Value.MemberID
+	if d := f.Disk; !d.OK || !d.Value.ClusterID.OK || d.Value.ClusterID.Value != b.diag.ClusterID.Value {
+		id = cluster.Unknown[cluster.ID]("the disk is not this cluster's")
+	}
+	return cluster.FindEntry(b.memberList(), m, id, b.facts.Config.Members)
 }
 
 // memberList is the list of the lineage, from a live member if there is one.
@@ -104,17 +230,6 @@ func (b *builder) memberList() []cluster.MemberEntry {
 	return disk
 }
 
-func sharesURL(a, b []string) bool {
-	for _, x := range a {
-		for _, y := range b {
-			if x == y {
-				return true
-			}
-		}
-	}
-	return false
-}
-
 // makeRoom ends a quota alarm: snapshot, compact, defragment one by one with
 // the leader last, and only then disarm.
 func (b *builder) makeRoom() {
@@ -127,7 +242,7 @@ func (b *builder) makeRoom() {
 	var followers, leaders []cluster.Member
 	for _, m := range b.facts.Config.Members {
 		f, ok := b.facts.Member(m.Name)
-		if !ok || !f.Live.OK {
+		if !ok || !b.answers(f) {
 			continue
 		}
 		revision = max(revision, f.Live.Value.Revision)
@@ -144,5 +259,5 @@ func (b *builder) makeRoom() {
 	}
 	last = b.add(through.Host, through.Name, DisarmAlarm{Through: through.Name, Type: "NOSPACE"}, last)
 	b.warn("history-compacted", revision)
-	b.prove(b.facts.Config.Members, []StepID{last})
+	b.prove(b.expected(), []StepID{last})
 }

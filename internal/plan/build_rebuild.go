@@ -32,7 +32,7 @@ func (b *builder) rebuild() {
 	b.prove(members, started)
 	b.plan.Expect.ContentFrom = image
 	b.plan.Expect.BuiltBy = builds[0]
-	b.plan.Expect.WatchRefusedFrom = max(1, b.diag.HighestRevision.Value)
+	b.plan.Expect.WatchRefusedFrom = max(1, b.plan.Expect.MinRevision)
 	b.warn("watchers-relist")
 	if src.Loss.Doubt != nil && !src.Loss.Proven {
 		b.plan.Warnings = append(b.plan.Warnings, *src.Loss.Doubt)
@@ -150,6 +150,6 @@ func (b *builder) prove(members []cluster.Member, needs []StepID) StepID {
 	}
 	await := b.add(first.Host, first.Name, AwaitQuorum{Member: first.Name, Voters: len(members)}, needs...)
 	b.plan.Expect.Members = all
-	b.plan.Expect.MinRevision = b.diag.HighestRevision.Value
+	b.plan.Expect.MinRevision = max(b.diag.HighestRevision.Value, b.plan.Source.Revision.Value)
 	return b.add(first.Host, first.Name, Canary{Through: first.Name, Members: all, Case: b.choices.Case}, await)
 }

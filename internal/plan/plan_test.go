@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/salvor-project/salvor/internal/cluster"
 	"github.com/salvor-project/salvor/internal/diagnose"
 	"github.com/salvor-project/salvor/internal/diagnose/stories"
 	"github.com/salvor-project/salvor/internal/plan"
@@ -25,7 +26,7 @@ func build(t *testing.T, name string) (plan.Plan, error) {
 // time, and survives its own JSON; or it is refused for the right reason.
 func TestEveryStory(t *testing.T) {
 	refused := map[string]error{
-		"healthy": plan.ErrHealthy, "certs-expired": plan.ErrRefused, "one-barred": plan.ErrRefused, "disk-full": plan.ErrRefused, "partition": plan.ErrRefused,
+		"healthy": plan.ErrHealthy, "certs-expired": plan.ErrRefused, "one-barred": plan.ErrRefused, "rewound": plan.ErrRefused, "twin": plan.ErrRefused, "auth": plan.ErrRefused, "not-configured": plan.ErrUnseen, "disk-full": plan.ErrRefused, "partition": plan.ErrRefused,
 		"diverged": plan.ErrRefused, "two-unreached": plan.ErrUnseen, "all-unreached": plan.ErrUnseen, "nothing-left": plan.ErrNoCandidate,
 	}
 	for name := range stories.All() {
@@ -164,5 +165,64 @@ func TestRollbackPutsBackOnlyWhatWasMoved(t *testing.T) {
 	}
 	if _, err := plan.Rollback(p, f, map[plan.StepID]plan.Effect{"remove-member@m3": plan.EffectHad}, plan.Choices{Case: "case-3"}); !errors.Is(err, plan.ErrNoWayBack) {
 		t.Errorf("got %v, want ErrNoWayBack", err)
+	}
+}
+
+// TestSilentMembersOfALivingQuorum: a quorum serves, so at least one of the
+// members that do not answer Salvor is well. None may be stopped.
+func TestSilentMembersOfALivingQuorum(t *testing.T) {
+	w := stories.Serving()
+	for _, n := range []string{"m2", "m3"} {
+		w.M(n).Live = cluster.Unknown[cluster.LiveMember]("no answer in time")
+	}
+	if _, err := plan.Build(w.Facts, diagnose.Diagnose(w.Facts), choices()); !errors.Is(err, plan.ErrUnseen) {
+		t.Fatalf("got %v, want ErrUnseen", err)
+	}
+}
+
+// TestCrossedNames: salvor.yaml has two names the wrong way round. The member
+// that is removed must be the one whose disk is lost, not its namesake.
+func TestCrossedNames(t *testing.T) {
+	w := stories.Serving().Gone("m3")
+	w.Facts.Config.Members[2].Name, w.Facts.Config.Members[1].Name = "m2", "m3"
+	w.M("m3").Name, w.M("m2").Name = "tmp", "m3"
+	w.M("tmp").Name = "m2"
+	p, err := plan.Build(w.Facts, diagnose.Diagnose(w.Facts), choices())
+	if err != nil {
+		return // refused, which is as good
+	}
+	for _, s := range p.Steps {
+		if a, ok := s.Action.(plan.RemoveMember); ok && a.ID != cluster.ID('3') {
+			t.Fatalf("would remove member %s, the lost one is %s", a.ID, cluster.ID('3'))
+		}
+	}
+}
+
+// TestQuorumIsNeverBroken: m1 is stopped, m2 serves, m3 serves on deleted
+// files. m3 may be stopped only after m1 has been started.
+func TestQuorumIsNeverBroken(t *testing.T) {
+	w := stories.Serving().Dead("m1")
+	w.M("m3").Disk = cluster.Is(cluster.DataDir{Path: "/d/m3", State: cluster.DirAbsent})
+	p, err := plan.Build(w.Facts, diagnose.Diagnose(w.Facts), choices())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p.Steps[0].ID != "start-member@m1" {
+		t.Fatalf("begins with %s, not with the start of m1", p.Steps[0].ID)
+	}
+	w = stories.Serving().Gone("m1")
+	w.M("m3").Disk = cluster.Is(cluster.DataDir{Path: "/d/m3", State: cluster.DirAbsent})
+	p, err = plan.Build(w.Facts, diagnose.Diagnose(w.Facts), choices())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var order []string
+	for _, s := range p.Steps {
+		if s.Action.Kind() == plan.KindRemoveMember {
+			order = append(order, string(s.ID))
+		}
+	}
+	if diff := cmp.Diff([]string{"remove-member@m1", "remove-member@m3"}, order); diff != "" {
+		t.Error(diff)
 	}
 }

@@ -98,7 +98,7 @@ func lossOf(f cluster.Facts, s diagnose.Candidate) diagnose.Loss {
 func related(f cluster.Facts, list []cluster.MemberEntry) bool {
 	for _, e := range list {
 		for _, m := range f.Config.Members {
-			if sharesURL(e.PeerURLs, m.PeerURLs) {
+			if cluster.SharesURL(e.PeerURLs, m.PeerURLs) {
 				return true
 			}
 			mf, ok := f.Member(m.Name)

@@ -107,7 +107,7 @@ func Report(c casefile.Case, o Options) Document {
 // mark grades the headline: a recovery that lost something is no plain success.
 func (d Document) mark() Mark {
 	m := d.Outcome.mark()
-	if m == MarkGood && d.Outcome.carriedOut() && d.Loss != nil && !d.Loss.None() {
+	if m == MarkGood && d.Outcome.carriedOut() && d.Loss != nil && !d.Loss.NoneKnown() {
 		return MarkWarn
 	}
 	return m

@@ -19,6 +19,12 @@ func Plan(w io.Writer, p plan.Plan, o Options) error {
 		o.word("name", string(p.Scenario)))
 	s.item(MarkNone, o.say("screen.case", p.Case))
 	s.item(lossMark(p.Loss), o.lossText(p.Loss))
+	if heading, lines := o.lossSample(p.Loss); heading != "" {
+		s.item(MarkBad, heading)
+		for _, l := range lines {
+			s.line("      " + l)
+		}
+	}
 	if p.Source.ID != "" {
 		s.item(MarkNone, o.say("screen.source", p.Source.ID))
 	}
@@ -64,13 +70,12 @@ func Asks(p plan.Plan) []say.Text {
 	switch {
 	case !p.Loss.Revisions.OK:
 		out = append(out, say.New("ask.loss-unknown"))
-	case !p.Loss.None():
+	case !p.Loss.NoneKnown():
 		out = append(out, say.New("ask.loss", p.Loss.Revisions.Value))
+	case !p.Loss.Proven:
+		out = append(out, say.New("ask.unproven"))
 	default:
 		out = append(out, say.New("ask.once"))
-	}
-	if p.Loss.None() && !p.Loss.Proven {
-		out = append(out, say.New("ask.unproven"))
 	}
 	var high []int
 	for i, s := range p.Steps {

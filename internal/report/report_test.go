@@ -254,7 +254,7 @@ func TestAsks(t *testing.T) {
 	}{
 		{plan.Plan{Loss: noLoss()}, []string{"ask.once"}},
 		{plan.Plan{Loss: noLoss(), Steps: high}, []string{"ask.once", "ask.irreversible"}},
-		{plan.Plan{Loss: lose(0)}, []string{"ask.once", "ask.unproven"}},
+		{plan.Plan{Loss: lose(0)}, []string{"ask.unproven"}},
 		{plan.Plan{Loss: lose(7)}, []string{"ask.loss"}},
 		{plan.Plan{Loss: diagnose.Loss{}}, []string{"ask.loss-unknown"}},
 	} {

@@ -53,7 +53,7 @@ func stateMark(s diagnose.State) Mark {
 		return MarkGood
 	case diagnose.StateStopped, diagnose.StateStuck, diagnose.StateNoQuorum, diagnose.StateLearner:
 		return MarkWarn
-	case diagnose.StateDamaged, diagnose.StateLost, diagnose.StateImpostor:
+	case diagnose.StateDamaged, diagnose.StateLost, diagnose.StateImpostor, diagnose.StateRemoved:
 		return MarkBad
 	}
 	return MarkOpen

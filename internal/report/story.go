@@ -35,7 +35,7 @@ func (t teller) headline() string {
 	o := t.o
 	text := o.say("outcome." + string(t.outcome))
 	switch {
-	case !t.outcome.carriedOut() || t.c.Plan.Loss.None():
+	case !t.outcome.carriedOut() || t.c.Plan.Loss.NoneKnown():
 	case t.c.Plan.Loss.Revisions.OK:
 		text = o.say("outcome.with-loss", text)
 	default:

@@ -122,6 +122,12 @@ func (t teller) lost() Section {
 	if m, text := t.lossLine(); text != "" {
 		s.text(m, text)
 	}
+	if t.c.Plan != nil {
+		if heading, lines := t.o.lossSample(t.c.Plan.Loss); heading != "" {
+			s.text(MarkNone, heading)
+			s.items(lines)
+		}
+	}
 	if t.c.Plan != nil && t.outcome.begun() && setsAside(*t.c.Plan) && t.c.Plan.Undoes == "" {
 		s.text(MarkNone, t.o.say("lost.aside"))
 	}
@@ -198,9 +204,9 @@ func (t teller) rpoAchieved() (Mark, string) {
 	switch {
 	case !t.outcome.carriedOut():
 		return MarkNone, o.say("times.rpo-untested")
-	case t.c.Plan.Loss.None() && t.c.Plan.Loss.Proven:
+	case t.c.Plan.Loss.NoneKnown() && t.c.Plan.Loss.Proven:
 		return MarkGood, o.say("times.rpo-zero")
-	case t.c.Plan.Loss.None():
+	case t.c.Plan.Loss.NoneKnown():
 		return MarkWarn, o.say("times.rpo-known")
 	case x.RPOAtMost == nil:
 		return MarkOpen, o.say("times.rpo-unknown")

@@ -81,7 +81,7 @@ func (t teller) afterFailure() []string {
 func (t teller) afterRecovery() []string {
 	o, p := t.o, *t.c.Plan
 	out := []string{o.say("next.backup")}
-	if !p.Loss.None() {
+	if !p.Loss.NoneKnown() {
 		out = append(out, o.say("next.external"))
 	}
 	switch p.Scenario {

@@ -76,9 +76,9 @@ func (t *Times) objectives(c casefile.Case) {
 // unless the loss is known to be real.
 func (t *Times) rpo(p plan.Plan) {
 	switch {
-	case p.Loss.None() && p.Loss.Proven:
+	case p.Loss.NoneKnown() && p.Loss.Proven:
 		t.RPOAtMost = seconds(0)
-	case p.Loss.None() || p.Loss.Since.IsZero():
+	case p.Loss.NoneKnown() || p.Loss.Since.IsZero():
 		return
 	default:
 		t.RPOAtMost = since(p.Loss.Since, t.From)

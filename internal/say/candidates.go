@@ -29,6 +29,9 @@ var candidates = map[string]entry{
 	"candidate.no-db": {
 		"unusable: neither the db of %[1]s nor another member's can carry its log",
 		"不可用：%[1]s 的 db 以及其他成员的 db 都无法承接它的 WAL"},
+	"candidate.no-trailer": {
+		"it has no sha256 trailer: it is a copied db file or was cut off, and nothing proves that it is whole",
+		"没有 sha256 尾部:它是被复制的 db 文件或已被截断,无法证明其完整"},
 	"candidate.no-snapshot": {
 		"unusable: not an etcd snapshot (%[1]s)",
 		"不可用：不是 etcd 快照（%[1]s）"},

@@ -47,6 +47,21 @@ var findings = map[string]entry{
 	"finding.etcd-cluster-id-mismatch": {
 		"%[1]s belongs to another cluster: ID %[2]s, %[3]s member(s), revision %[4]s; the others are %[5]s with %[6]s members, revision %[7]s or higher.",
 		"%[1]s 属于另一个集群：ID %[2]s，%[3]s 个成员，revision %[4]s；其余成员属于 %[5]s，共 %[6]s 个成员，revision 不低于 %[7]s。"},
+	"finding.etcd-history-rewound": {
+		"Two histories exist: cluster %[2]s holds revisions up to %[3]s, but %[4]s has seen %[5]s. It was bootstrapped anew or restored from something old. Which one counts is for you to say.",
+		"存在两段历史:集群 %[2]s 最高到 revision %[3]s,而 %[4]s 见过 %[5]s。它曾被重新引导,或由旧数据恢复。以哪一段为准必须由你决定。"},
+	"finding.etcd-voter-not-configured": {
+		"%[1]s (%[2]s) votes in this cluster, but salvor.yaml does not name it: nothing is known of it. Add it.",
+		"%[1]s(%[2]s)在该集群中有投票权,但 salvor.yaml 没有写它:对它一无所知。请补上。"},
+	"finding.etcd-member-removed": {
+		"%[1]s holds the data of a membership (%[2]s) that the cluster has ended. It can never come back as that member; it must join anew.",
+		"%[1]s 的数据属于一个已被集群移除的成员身份(%[2]s)。它永远不能再以该身份回来,必须重新加入。"},
+	"finding.etcd-learner-waiting": {
+		"%[1]s is a learner: it has no vote until it is promoted.",
+		"%[1]s 是 learner:在提升之前没有投票权。"},
+	"finding.etcd-members-disagree": {
+		"The members that answer are not one cluster as salvor.yaml describes it: %[2]s.",
+		"应答的成员与 salvor.yaml 描述的不是同一个集群:%[2]s。"},
 	"finding.etcd-nospace-alarm": {
 		"etcd refuses writes: NOSPACE alarm of member %[2]s. The db has reached its quota; all data is there, and /readyz may still say ok.",
 		"etcd 拒绝写入：成员 %[2]s 触发 NOSPACE 告警。db 已达到配额；数据完好，而 /readyz 可能仍显示 ok。"},
@@ -75,6 +90,12 @@ var findings = map[string]entry{
 	"unknown.process": {
 		"%[1]s: whether its process runs (%[2]s)",
 		"%[1]s：进程是否在运行（%[2]s）"},
+	"unknown.stranger": {
+		"%[1]s (%[2]s): votes in this cluster, but salvor.yaml does not name it",
+		"%[1]s(%[2]s):在该集群中有投票权,但 salvor.yaml 没有写它"},
+	"tell.unknown.stranger": {
+		"add it to salvor.yaml (hosts and members), then `salvor diagnose`",
+		"把它写入 salvor.yaml(hosts 与 members),然后 `salvor diagnose`"},
 	"unknown.disk": {
 		"%[1]s: what its data dir holds (%[2]s)",
 		"%[1]s：数据目录里有什么（%[2]s）"},

@@ -17,6 +17,9 @@ var scenarios = map[string]entry{
 	"scenario.data-damaged": {
 		"The quorum is gone because files of %[1]s are damaged. The best state is put together from what the members' logs and dbs still hold.",
 		"%[1]s 的文件损坏导致失去 quorum。需要从各成员尚存的 WAL 和 db 拼出最完整的状态。"},
+	"scenario.rewound": {
+		"Somebody has seen newer data than this cluster holds: it was bootstrapped anew, or restored from something old. Salvor does not choose between two histories.",
+		"有人见过比该集群更新的数据:它曾被重新引导,或由旧数据恢复。Salvor 不会在两段历史之间替你选择。"},
 	"scenario.nothing-left": {
 		"No member has usable data left (%[1]s configured), and no usable snapshot was found. Look for backups elsewhere, name them under `snapshots` in salvor.yaml, and diagnose again.",
 		"所有成员都没有可用数据(共配置 %[1]s 个),也没有找到可用的快照。请在别处寻找备份,写入 salvor.yaml 的 `snapshots`,然后重新诊断。"},

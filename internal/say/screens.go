@@ -59,11 +59,11 @@ var screens = map[string]entry{
 		"To accept a loss that nobody can count: type unknown, or give --accept-loss unknown. --yes does not answer this.",
 		"是否接受无法估计的丢失：输入 unknown，或加 --accept-loss unknown。--yes 不会替你回答。"},
 	"ask.once": {
-		"Once, whether to begin: type yes. --yes answers it, since no loss is known.",
-		"只问一次是否开始：输入 yes。因为未发现丢失，也可用 --yes 直接同意。"},
+		"Once, whether to begin: type yes. --yes answers it, since it is proven that nothing is lost.",
+		"只问一次是否开始：输入 yes。因为已证明没有丢失，也可用 --yes 直接同意。"},
 	"ask.unproven": {
-		"Your yes also accepts that the absence of loss is likely, not proven.",
-		"同意即表示接受：没有丢失只是很可能，并未得到证明。"},
+		"No loss is known, but that is not proven. To accept that: type unknown, or give --accept-loss unknown. --yes does not answer this.",
+		"未发现丢失，但无法证明。若接受：输入 unknown，或加 --accept-loss unknown。--yes 不会替你回答。"},
 	"ask.irreversible": {
 		"Your yes also covers steps that Salvor cannot undo: %[1]s.",
 		"同意也包括 Salvor 无法撤销的步骤：%[1]s。"},

@@ -24,6 +24,7 @@ var words = map[string]entry{
 	"name.impostor":      {"impostor member", "冒名成员"},
 	"name.unreachable":   {"too little in sight", "可见信息不足"},
 	"name.blocked":       {"blocked by disk or network", "受阻于磁盘或网络"},
+	"name.rewound":       {"two histories", "两段历史"},
 	"name.degraded":      {"degraded", "降级"},
 
 	"state.serving":   {"serving", "正常服务"},
@@ -34,6 +35,7 @@ var words = map[string]entry{
 	"state.lost":      {"data lost", "数据丢失"},
 	"state.impostor":  {"other cluster", "属于其他集群"},
 	"state.learner":   {"learner", "learner"},
+	"state.removed":   {"removed from the cluster", "已被集群移除"},
 	"state.unknown":   {"not known", "未知"},
 
 	"severity.critical": {"critical", "严重"},

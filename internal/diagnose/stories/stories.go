@@ -54,7 +54,7 @@ func goodDir(n string) cluster.DataDir {
 }
 
 func goodLive(n string) cluster.LiveMember {
-	return cluster.LiveMember{ClusterID: home, MemberID: cluster.ID(n[1]), Leader: cluster.ID('1'), Term: 3, Index: 101, Revision: 90,
+	return cluster.LiveMember{ClusterID: home, MemberID: cluster.ID(n[1]), Leader: cluster.ID('1'), Term: 3, Index: 101, AppliedIndex: 101, Revision: 90,
 		Linearizable: cluster.Is(true), Members: cluster.Is(entries("m1", "m2", "m3")), Alarms: cluster.Is([]cluster.Alarm(nil))}
 }
 
@@ -180,24 +180,31 @@ func All() map[string]Story {
 		diverged.M(n).Live.Value.HashKV = cluster.Is(cluster.HashKV{Revision: 90, Hash: uint32(i / 2)})
 	}
 	return map[string]Story{
-		"healthy":       {Serving(), diagnose.Healthy, "T0 D0", "quorum", ""},
-		"stopped":       {Serving().Dead("m1", "m2", "m3"), diagnose.Stopped, "T3 D0", "disks", diagnose.MemberStopped},
-		"one-stopped":   {Serving().Dead("m2"), diagnose.Stopped, "T1 D0", "quorum", diagnose.MemberStopped},
-		"member-lost":   {Serving().Gone("m3"), diagnose.MemberLost, "T1 D0", "quorum", diagnose.DataDirLost},
-		"majority-lost": {Serving().Gone("m2", "m3").Alone("m1").Snapshot(50), diagnose.MajorityLost, "T2 D1", "survivor:m1", diagnose.DataDirLost},
-		"power-cut":     {cut, diagnose.DataDamaged, "T3 D1", "survivor:m3", diagnose.WALDamaged},
-		"torn-tail":     {Serving().Dead("m1", "m2", "m3").Damaged("m1", cluster.DamageTornTail), diagnose.Stopped, "T3 D0", "disks", diagnose.WALTornTail},
-		"all-lost":      {Serving().Gone("m1", "m2", "m3").Snapshot(70).Witness(99), diagnose.AllLost, "T3 D2", "snapshot:hm1:/b/s.db", diagnose.DataDirLost},
-		"nothing-left":  {Serving().Gone("m1", "m2", "m3"), diagnose.AllLost, "T3 D3", "", diagnose.DataDirLost},
-		"no-space":      {nospace, diagnose.NoSpace, "T1 D0", "quorum", diagnose.NoSpaceAlarm},
-		"certs-expired": {expired, diagnose.CertsExpired, "T3 D0", "disks", diagnose.CertExpired},
-		"one-barred":    {oneBarred(), diagnose.CertsExpired, "T1 D0", "quorum", diagnose.CertExpired},
-		"impostor":      {impostor, diagnose.Impostor, "T1 D0", "quorum", diagnose.SingleMemberBoot},
-		"disk-full":     {full, diagnose.Blocked, "T3 D0", "disks", diagnose.DiskFull},
-		"two-unreached": {Serving().Unreached("m2", "m3").Alone("m1"), diagnose.Unreachable, "T2 D?", "survivor:m1", diagnose.HostUnreachable},
-		"all-unreached": {Serving().Unreached("m1", "m2", "m3"), diagnose.Unreachable, "T? D?", "", diagnose.HostUnreachable},
-		"diverged":      {diverged, diagnose.Degraded, "T1 D0", "quorum", diagnose.Diverged},
-		"partition":     {Serving().Alone("m1", "m2", "m3"), diagnose.Blocked, "T2 D0", "disks", diagnose.NoQuorumThoughLive},
+		"healthy":         {Serving(), diagnose.Healthy, "T0 D0", "quorum", ""},
+		"stopped":         {Serving().Dead("m1", "m2", "m3"), diagnose.Stopped, "T3 D0", "disks", diagnose.MemberStopped},
+		"one-stopped":     {Serving().Dead("m2"), diagnose.Stopped, "T1 D0", "quorum", diagnose.MemberStopped},
+		"member-lost":     {Serving().Gone("m3"), diagnose.MemberLost, "T1 D0", "quorum", diagnose.DataDirLost},
+		"majority-lost":   {Serving().Gone("m2", "m3").Alone("m1").Snapshot(50), diagnose.MajorityLost, "T2 D1", "survivor:m1", diagnose.DataDirLost},
+		"power-cut":       {cut, diagnose.DataDamaged, "T3 D1", "survivor:m3", diagnose.WALDamaged},
+		"torn-tail":       {Serving().Dead("m1", "m2", "m3").Damaged("m1", cluster.DamageTornTail), diagnose.Stopped, "T3 D0", "disks", diagnose.WALTornTail},
+		"all-lost":        {Serving().Gone("m1", "m2", "m3").Snapshot(70).Witness(99), diagnose.AllLost, "T3 D2", "snapshot:hm1:/b/s.db", diagnose.DataDirLost},
+		"nothing-left":    {Serving().Gone("m1", "m2", "m3"), diagnose.AllLost, "T3 D3", "", diagnose.DataDirLost},
+		"no-space":        {nospace, diagnose.NoSpace, "T1 D0", "quorum", diagnose.NoSpaceAlarm},
+		"certs-expired":   {expired, diagnose.CertsExpired, "T3 D0", "disks", diagnose.CertExpired},
+		"one-barred":      {oneBarred(), diagnose.CertsExpired, "T1 D0", "quorum", diagnose.CertExpired},
+		"not-configured":  {notConfigured(), diagnose.Unreachable, "T? D?", "survivor:m1", diagnose.VoterNotConfigured},
+		"rewound":         {Serving().Witness(5_000_000), diagnose.Rewound, "T1 D?", "quorum", diagnose.HistoryRewound},
+		"twin":            {twin(), diagnose.Degraded, "T1 D0", "quorum", diagnose.MembersDisagree},
+		"survivor-behind": {Serving().Gone("m2", "m3").Alone("m1").Witness(5_000_000), diagnose.MajorityLost, "T2 D1", "survivor:m1", diagnose.DataDirLost},
+		"removed":         {removed(), diagnose.MemberLost, "T1 D0", "quorum", diagnose.MemberRemoved},
+		"no-vote":         {noVote(), diagnose.MajorityLost, "T3 D1", "survivor:m2", diagnose.DataDirLost},
+		"auth":            {auth(), diagnose.Degraded, "T? D0", "disks", ""},
+		"impostor":        {impostor, diagnose.Impostor, "T1 D0", "quorum", diagnose.SingleMemberBoot},
+		"disk-full":       {full, diagnose.Blocked, "T3 D0", "disks", diagnose.DiskFull},
+		"two-unreached":   {Serving().Unreached("m2", "m3").Alone("m1"), diagnose.Unreachable, "T? D?", "survivor:m1", diagnose.HostUnreachable},
+		"all-unreached":   {Serving().Unreached("m1", "m2", "m3"), diagnose.Unreachable, "T? D?", "", diagnose.HostUnreachable},
+		"diverged":        {diverged, diagnose.Degraded, "T1 D0", "quorum", diagnose.Diverged},
+		"partition":       {Serving().Alone("m1", "m2", "m3"), diagnose.Blocked, "T2 D0", "disks", diagnose.NoQuorumThoughLive},
 	}
 }
 
@@ -207,5 +214,49 @@ func oneBarred() *World {
 	w.M("m2").Process = cluster.Is(cluster.ProcessFacts{Running: true, PID: 5})
 	w.M("m2").Certificates = []cluster.Known[cluster.Certificate]{cluster.Is(cluster.Certificate{
 		Source: "/pki/m2", Use: "peer", NotBefore: at().Add(-time.Hour), NotAfter: at().Add(-time.Minute)})}
+	return w
+}
+
+// notConfigured is one stopped member of three; salvor.yaml knows no other.
+func notConfigured() *World {
+	w := Serving().Dead("m1")
+	w.Facts.Config.Members, w.Facts.Config.Hosts, w.Facts.Hosts = w.Facts.Config.Members[:1], w.Facts.Config.Hosts[:1], w.Facts.Hosts[:1]
+	return w
+}
+
+// twin has m2's client URL answered by m1.
+func twin() *World {
+	w := Serving()
+	w.M("m2").Live = w.M("m1").Live
+	return w
+}
+
+// removed has a stopped member whose membership has ended.
+func removed() *World {
+	w := Serving().Dead("m3")
+	for _, n := range []string{"m1", "m2"} {
+		w.M(n).Live.Value.Members = cluster.Is(entries("m1", "m2"))
+	}
+	return w
+}
+
+// noVote has two voters and a learner, and one voter's disk is lost: the
+// learner's good disk does not make a quorum.
+func noVote() *World {
+	w := Serving().Gone("m1").Dead("m2", "m3")
+	list := entries("m1", "m2", "m3")
+	list[2].Learner = true
+	for _, n := range []string{"m2", "m3"} {
+		w.M(n).Disk.Value.DB.Value.Members = list
+	}
+	return w
+}
+
+// auth lets nobody ask whether a quorum stands behind the leader.
+func auth() *World {
+	w := Serving()
+	for _, n := range []string{"m1", "m2", "m3"} {
+		w.M(n).Live.Value.Linearizable = cluster.Unknown[bool]("permission denied")
+	}
 	return w
 }
