@@ -45,6 +45,9 @@ it does nothing and exits with 12.
 			return err
 		}
 		defer fleet.Close()
+		if err := a.lock(c.Context(), fleet, folder.Name()); err != nil {
+			return err
+		}
 		if err := a.stillHolds(c.Context(), fleet, p); err != nil {
 			return err
 		}
@@ -53,7 +56,7 @@ it does nothing and exits with 12.
 				return err
 			}
 		}
-		accepted, err := a.agree(p, k)
+		accepted, err := a.agree(c.Context(), p, k)
 		if err != nil {
 			return err
 		}

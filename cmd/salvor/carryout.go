@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"github.com/salvor-project/salvor/internal/casefile"
+	"github.com/salvor-project/salvor/internal/cluster"
 	"github.com/salvor-project/salvor/internal/plan"
 	"github.com/salvor-project/salvor/internal/remote"
 	"github.com/salvor-project/salvor/internal/report"
@@ -20,14 +22,16 @@ import (
 // carryOut runs a plan, verifies what came of it and writes the report. On a
 // resume accepted is empty: the journal holds it already.
 func (a *app) carryOut(ctx context.Context, fleet *remote.Fleet, folder casefile.Folder, p plan.Plan, accepted string) error {
-	if accepted != "" {
-		if err := note(folder, casefile.Entry{Plan: p.ID, Event: casefile.EventAccepted, By: whoami(), Note: accepted}); err != nil {
-			return err
-		}
+	before, err := casefile.ReadJournal(folder.Path(casefile.JournalFile))
+	if err != nil {
+		return err
 	}
-	show := a.newProgress(p)
-	r := run.Runner{Fleet: fleet, Case: folder, By: whoami(), Watch: show.update, At: a.at}
-	err := r.Run(ctx, p)
+	show := a.newProgress(p, before)
+	r := run.Runner{Fleet: fleet, Case: folder, By: whoami(), Accepted: accepted, Watch: show.update, At: a.at}
+	if p.Undoes == "" && !a.fresh(folder) {
+		r.Recheck = func(ctx context.Context) error { return a.stillHolds(ctx, fleet, p) }
+	}
+	err = r.Run(ctx, p)
 	show.end()
 	if err != nil {
 		return a.interrupted(ctx, folder, err)
@@ -35,7 +39,7 @@ func (a *app) carryOut(ctx context.Context, fleet *remote.Fleet, folder casefile
 	if p.Undoes != "" {
 		return nil
 	}
-	if err := a.judge(ctx, fleet, folder, p); err != nil {
+	if err := a.judge(ctx, fleet, folder, p, settle); err != nil {
 		return err
 	}
 	return nil
@@ -44,48 +48,64 @@ func (a *app) carryOut(ctx context.Context, fleet *remote.Fleet, folder casefile
 // interrupted tells how to go on after a run that ended early. A run that
 // never got its locks has done nothing.
 func (a *app) interrupted(ctx context.Context, folder casefile.Folder, err error) error {
-	if ctx.Err() != nil {
-		return hint(fmt.Errorf("%w (%w)", err, context.Canceled), "nothing is lost: `salvor resume %s` goes on, `salvor rollback %s` goes back", folder.Dir, folder.Dir)
-	}
-	return err
-}
-
-// note writes one line into a case's journal before the run opens it.
-func note(folder casefile.Folder, e casefile.Entry) error {
-	j, _, err := casefile.OpenJournal(folder.Path(casefile.JournalFile))
-	if err != nil {
+	if ctx.Err() == nil {
 		return err
 	}
-	defer j.Close()
-	e.At = time.Now()
-	_, _, err = j.Append(e)
-	return err
+	var stopped *run.Stopped
+	switch {
+	case errors.As(err, &stopped) && stopped.Undo:
+		return hint(fmt.Errorf("interrupted at step %s on %s (%w)", stopped.Step, stopped.Host, context.Canceled), "nothing is lost: `salvor resume %s` goes on", folder.Dir)
+	case errors.As(err, &stopped):
+		err = fmt.Errorf("interrupted at step %s on %s (%w)", stopped.Step, stopped.Host, context.Canceled)
+	default:
+		err = fmt.Errorf("interrupted (%w)", context.Canceled)
+	}
+	return hint(err, "nothing is lost: `salvor resume %s` goes on, `salvor rollback %s` goes back", folder.Dir, folder.Dir)
+}
+
+// freshness is how old an observation may be when its plan begins, if the locks
+// were held since: a person may think long before he answers, and a cluster
+// does not wait.
+const freshness = 15 * time.Second
+
+// fresh tells whether a case's facts were gathered by this command, under the
+// locks that it holds, a moment ago.
+func (a *app) fresh(folder casefile.Folder) bool {
+	var f cluster.Facts
+	return a.locked && folder.Read(casefile.FactsFile, &f) == nil && time.Since(f.At) < freshness
 }
 
 // settle is how long verification waits for a cluster that has just started
-// to show itself whole, and between its looks.
+// to show itself whole, steady for one that was not touched, and settlePause
+// lies between its looks.
 const (
 	settle      = 15 * time.Second
+	steady      = 3 * time.Second
 	settlePause = 500 * time.Millisecond
 )
 
-// judge verifies until the verdict is passed or the time to settle is over,
-// then stores verdict and reports.
-func (a *app) judge(ctx context.Context, fleet *remote.Fleet, folder casefile.Folder, p plan.Plan) error {
+// prove verifies until the verdict is passed or the patience is over.
+func (a *app) prove(ctx context.Context, fleet *remote.Fleet, folder casefile.Folder, p plan.Plan, patience time.Duration) (casefile.Verdict, error) {
+	var before, v casefile.Verdict
 	entries, err := casefile.ReadJournal(folder.Path(casefile.JournalFile))
 	if err != nil {
-		return err
+		return v, err
 	}
-	var v casefile.Verdict
-	for deadline := time.Now().Add(settle); ; {
+	_ = folder.Read(casefile.VerdictFile, &before) // stays empty when there is none
+	for deadline := time.Now().Add(patience); ; {
 		facts := fleet.Observe(ctx, time.Now(), defaultBudget)
-		v = verify.Verify(ctx, verify.Subject{Fleet: fleet, Plan: p, Journal: entries, Facts: facts}, time.Now())
+		v = verify.Verify(ctx, verify.Subject{Fleet: fleet, Plan: p, Journal: entries, Facts: facts, Before: before}, time.Now())
 		if v.Passed || time.Now().After(deadline) || ctx.Err() != nil {
-			break
+			return v, ctx.Err()
 		}
 		time.Sleep(settlePause)
 	}
-	if err := ctx.Err(); err != nil {
+}
+
+// judge verifies, then stores verdict and reports.
+func (a *app) judge(ctx context.Context, fleet *remote.Fleet, folder casefile.Folder, p plan.Plan, patience time.Duration) error {
+	v, err := a.prove(ctx, fleet, folder, p, patience)
+	if err != nil {
 		return a.interrupted(ctx, folder, err)
 	}
 	if err := folder.Write(casefile.VerdictFile, v); err != nil {
@@ -107,7 +127,8 @@ func (a *app) conclude(folder casefile.Folder, v casefile.Verdict) error {
 	if a.output == "json" {
 		err = report.JSON(a.out, "Report", doc)
 	} else {
-		err = a.say("\n%s\n  %s\n", doc.Headline, folder.Path("report.md"))
+		err = errors.Join(a.say("\n"), report.Verdict(a.out, v, a.style()),
+			a.say("\n%s\n  %s\n", doc.Headline, folder.Path("report.md")))
 	}
 	if err != nil {
 		return err

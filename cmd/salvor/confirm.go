@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"fmt"
 	"os"
 	"strconv"
@@ -36,9 +37,10 @@ func (k consent) check() error {
 	return nil
 }
 
-// lossWord is what has to be said or typed to accept a loss.
+// lossWord is what has to be said or typed to accept a loss. A loss of nothing
+// that is not proven is an unknown one.
 func lossWord(l diagnose.Loss) string {
-	if !l.Revisions.OK {
+	if !l.Revisions.OK || l.NoneKnown() && !l.Proven {
 		return "unknown"
 	}
 	return strconv.FormatInt(l.Revisions.Value, 10)
@@ -51,7 +53,7 @@ func (k consent) covers(l diagnose.Loss) bool {
 		return k.yes || k.acceptLoss != ""
 	case k.acceptLoss == "unknown":
 		return true
-	case k.acceptLoss == "" || !l.Revisions.OK:
+	case k.acceptLoss == "" || lossWord(l) == "unknown":
 		return false
 	}
 	n, err := strconv.ParseInt(k.acceptLoss, 10, 64)
@@ -60,7 +62,7 @@ func (k consent) covers(l diagnose.Loss) bool {
 
 // agree asks, unless the flags have answered; it gives the words with which
 // the plan was accepted, for the journal.
-func (a *app) agree(p plan.Plan, k consent) (string, error) {
+func (a *app) agree(ctx context.Context, p plan.Plan, k consent) (string, error) {
 	if k.covers(p.Loss) {
 		return "accepted by flag: loss " + lossWord(p.Loss), nil
 	}
@@ -72,18 +74,50 @@ func (a *app) agree(p plan.Plan, k consent) (string, error) {
 	if !p.Loss.None() {
 		want = lossWord(p.Loss)
 		question = fmt.Sprintf("This plan LOSES %s acknowledged revisions. To accept, type %s: ", want, want)
+		if p.Loss.NoneKnown() {
+			question = "No loss is known, but that is not proven. To accept, type unknown: "
+		}
 	}
 	fmt.Fprint(a.err, question)
-	line, err := bufio.NewReader(a.in).ReadString('\n')
-	if err != nil || strings.TrimSpace(line) != want {
+	line, err := a.ask(ctx)
+	if err != nil {
+		return "", err
+	}
+	if strings.TrimSpace(line) != want {
 		return "", errDeclined
 	}
 	return "accepted at the terminal: loss " + lossWord(p.Loss), nil
 }
 
+// ask reads a line; an interrupt ends the wait. Its reader is left behind, as
+// nothing else can end a read from a terminal.
+func (a *app) ask(ctx context.Context) (string, error) {
+	type answer struct {
+		line string
+		err  error
+	}
+	got := make(chan answer, 1)
+	go func() {
+		line, err := bufio.NewReader(a.in).ReadString('\n')
+		got <- answer{line, err}
+	}()
+	select {
+	case <-ctx.Done():
+		return "", hint(fmt.Errorf("interrupted at the question: %w", ctx.Err()), "nothing was agreed to, nothing was done")
+	case x := <-got:
+		if x.err != nil {
+			return "", errDeclined
+		}
+		return x.line, nil
+	}
+}
+
 func flagHint(l diagnose.Loss) string {
-	if l.None() {
+	switch {
+	case l.None():
 		return "to run it without being asked, add --yes"
+	case l.NoneKnown():
+		return "no loss is known, but that is not proven: to accept that, add --accept-loss unknown"
 	}
 	return "it loses " + lossWord(l) + " revisions: to accept that, add --accept-loss " + lossWord(l)
 }

@@ -31,7 +31,11 @@ func (a *app) evidenceCommand() *cobra.Command {
 				return err
 			}
 			defer fleet.Close()
-			folder, err := a.openCase(c.Context(), fleet, look(c.Context(), fleet, defaultBudget))
+			name, err := newCase(fleet)
+			if err != nil {
+				return err
+			}
+			folder, err := a.openCase(c.Context(), fleet, name, look(c.Context(), fleet, defaultBudget))
 			if err != nil {
 				return err
 			}

@@ -33,7 +33,11 @@ unchanged. It changes nothing but its own case folder.
 		}
 		defer fleet.Close()
 		s := look(c.Context(), fleet, defaultBudget)
-		folder, err := a.openCase(c.Context(), fleet, s)
+		name, err := newCase(fleet)
+		if err != nil {
+			return err
+		}
+		folder, err := a.openCase(c.Context(), fleet, name, s)
 		if err != nil {
 			return err
 		}

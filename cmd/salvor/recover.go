@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/salvor-project/salvor/internal/casefile"
+	"github.com/salvor-project/salvor/internal/host"
 	"github.com/salvor-project/salvor/internal/plan"
 	"github.com/salvor-project/salvor/internal/remote"
 	"github.com/salvor-project/salvor/internal/report"
@@ -53,13 +54,20 @@ puts it back. It may be interrupted at any moment; ` + "`salvor resume`" + ` goe
 
 // recoverWith is recover once the machines are at hand; the demo calls it too.
 func (a *app) recoverWith(ctx context.Context, fleet *remote.Fleet, k consent, source string) error {
+	name, err := newCase(fleet)
+	if err != nil {
+		return err
+	}
+	if err := a.lock(ctx, fleet, name); err != nil {
+		return err
+	}
 	s := look(ctx, fleet, defaultBudget)
 	if a.output == "text" {
 		if err := report.Diagnosis(a.out, s.diagnosis, s.facts, a.style()); err != nil {
 			return err
 		}
 	}
-	folder, err := a.openCase(ctx, fleet, s)
+	folder, err := a.openCase(ctx, fleet, name, s)
 	if err != nil {
 		return err
 	}
@@ -75,21 +83,21 @@ func (a *app) recoverWith(ctx context.Context, fleet *remote.Fleet, k consent, s
 			return err
 		}
 	}
-	note, err := a.agree(p, k)
+	note, err := a.agree(ctx, p, k)
 	if err != nil {
 		return err
-	}
-	if time.Since(s.facts.At) > freshness {
-		if err := a.stillHolds(ctx, fleet, p); err != nil {
-			return err
-		}
 	}
 	return a.carryOut(ctx, fleet, folder, p, note)
 }
 
-// freshness is how old an observation may be when its plan begins: a person
-// may think long before he answers, and the cluster does not wait.
-const freshness = 15 * time.Second
+// lock takes all locks before the look on which everything rests.
+func (a *app) lock(ctx context.Context, fleet *remote.Fleet, caseName string) error {
+	if err := fleet.Lock(ctx, host.NewOwner(caseName)); err != nil {
+		return err
+	}
+	a.locked = true
+	return nil
+}
 
 // stillHolds looks again and refuses a plan that answers something else than
 // what is there now.
@@ -118,14 +126,19 @@ func randomHex(n int) (string, error) {
 	return hex.EncodeToString(b), nil
 }
 
-// openCase makes the case folder and preserves the evidence, before anything
-// is done.
-func (a *app) openCase(ctx context.Context, fleet *remote.Fleet, s seen) (casefile.Folder, error) {
+// newCase makes up the name of a new case.
+func newCase(fleet *remote.Fleet) (string, error) {
 	random, err := randomHex(2)
 	if err != nil {
-		return casefile.Folder{}, err
+		return "", err
 	}
-	folder, err := casefile.Create(a.cases, casefile.NewName(time.Now(), fleet.Config.Cluster, random))
+	return casefile.NewName(time.Now(), fleet.Config.Cluster, random), nil
+}
+
+// openCase makes the case folder and preserves the evidence, before anything
+// is done.
+func (a *app) openCase(ctx context.Context, fleet *remote.Fleet, name string, s seen) (casefile.Folder, error) {
+	folder, err := casefile.Create(a.cases, name)
 	if err != nil {
 		return folder, err
 	}

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -33,6 +34,8 @@ type app struct {
 	output     string
 	noColour   bool
 
+	// locked tells that this command holds the locks of all hosts.
+	locked bool
 	// at is handed to run; only tests set it.
 	at func(run.Point, plan.StepID)
 	// childEnv is given to child processes; only tests set it.
@@ -47,6 +50,9 @@ func execute(ctx context.Context, a *app, args []string) int {
 	root.SetOut(a.out)
 	root.SetErr(a.err)
 	err := root.ExecuteContext(ctx)
+	if err != nil && strings.HasPrefix(err.Error(), "unknown command") {
+		err = hint(usageError{err}, "try `salvor --help`")
+	}
 	code := exitCode(err)
 	if err != nil {
 		a.complain(err, code)
@@ -83,7 +89,7 @@ At three in the morning:   salvor diagnose   and then   salvor recover
 	for _, c := range []*cobra.Command{
 		a.initCommand(), a.diagnoseCommand(), a.planCommand(), a.recoverCommand(), a.applyCommand(), a.resumeCommand(),
 		a.rollbackCommand(), a.cleanupCommand(), a.verifyCommand(), a.reportCommand(), a.evidenceCommand(), a.casesCommand(),
-		a.demoCommand(), a.versionCommand(), a.hostCommand(), a.demoMemberCommand(),
+		a.snapshotCommand(), a.demoCommand(), a.versionCommand(), a.hostCommand(), a.demoMemberCommand(),
 	} {
 		root.AddCommand(c)
 	}

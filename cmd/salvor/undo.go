@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -34,14 +35,23 @@ func (a *app) undo(ctx context.Context, arg string, k consent, clean bool) error
 	if clean {
 		kind, build = "cleanup", func(name string) (plan.Plan, error) { return plan.Cleanup(p, plan.Choices{Case: name}) }
 	}
-	next, made, err := a.followUp(folder, kind, build)
+	if clean {
+		if err := a.stillProven(ctx, fleet, folder, p); err != nil {
+			return err
+		}
+	}
+	made, err := a.followUp(folder, kind, build)
 	if err != nil {
 		return err
 	}
 	if err := report.Plan(a.err, made, a.style()); err != nil {
 		return err
 	}
-	accepted, err := a.agree(made, k)
+	accepted, err := a.agree(ctx, made, k)
+	if err != nil {
+		return err
+	}
+	next, err := a.keep(folder, made)
 	if err != nil {
 		return err
 	}
@@ -52,6 +62,19 @@ func (a *app) undo(ctx context.Context, arg string, k consent, clean bool) error
 		return report.JSON(a.out, "Plan", made)
 	}
 	return a.say("Done. The journal is in %s\n", next.Dir)
+}
+
+// stillProven looks again before anything is deleted: a passed verdict may be
+// old, and the case may have been rolled back since, as a whole or in part.
+func (a *app) stillProven(ctx context.Context, fleet *remote.Fleet, folder casefile.Folder, p plan.Plan) error {
+	v, err := a.prove(ctx, fleet, folder, p, steady)
+	switch {
+	case err != nil:
+		return err
+	case !v.Passed:
+		return hint(fmt.Errorf("%w any more: nothing is deleted", errVerdict), "`salvor verify %s` says what differs; `salvor diagnose` says what the cluster needs now", folder.Dir)
+	}
+	return nil
 }
 
 func (a *app) rollbackPlan(ctx context.Context, fleet *remote.Fleet, folder casefile.Folder, p plan.Plan, name string) (plan.Plan, error) {
@@ -67,6 +90,9 @@ func (a *app) rollbackPlan(ctx context.Context, fleet *remote.Fleet, folder case
 	if err != nil {
 		return plan.Plan{}, err
 	}
+	if err := stillAside(ctx, fleet, p, effects); err != nil {
+		return plan.Plan{}, err
+	}
 	made, err := plan.Rollback(p, f, effects, plan.Choices{Case: name})
 	if errors.Is(err, plan.ErrNoWayBack) {
 		err = hint(err, "the cluster is alive: `salvor diagnose` says what it needs now")
@@ -74,33 +100,73 @@ func (a *app) rollbackPlan(ctx context.Context, fleet *remote.Fleet, folder case
 	return made, err
 }
 
+// stillAside demands that everything that is to be put back is there, before
+// the members are stopped for it: a clean-up may have deleted it. What an
+// earlier rollback has put back left its successor beside.
+func stillAside(ctx context.Context, fleet *remote.Fleet, p plan.Plan, effects map[plan.StepID]plan.Effect) error {
+	for _, s := range p.Steps {
+		a, ok := s.Action.(plan.SetAside)
+		if !ok || effects[s.ID] != plan.EffectHad {
+			continue
+		}
+		h, err := fleet.Host(s.Host)
+		if err != nil {
+			return err
+		}
+		gone := true
+		for _, path := range []string{a.To, a.To + ".undone"} {
+			state, _, err := h.Done(ctx, p.Config, p.Case, plan.Discard{Path: path, Case: p.Case})
+			if err != nil {
+				return fmt.Errorf("look for %s: %w", path, err)
+			}
+			gone = gone && state == operate.Yes
+		}
+		if gone {
+			return hint(fmt.Errorf("case %s %w: %s on %s is not there any more", p.Case, plan.ErrNoWayBack, a.To, s.Host),
+				"`salvor cleanup` deletes it; `salvor diagnose` says what the cluster needs now")
+		}
+	}
+	return nil
+}
+
 // effectsOf tells which steps of a case have had their effect: what the
 // journal shows as done and, where a start has no end, what the host says.
-func effectsOf(ctx context.Context, fleet *remote.Fleet, p plan.Plan, entries []casefile.Entry) (map[plan.StepID]bool, error) {
-	started, done := map[plan.StepID]bool{}, map[plan.StepID]bool{}
+func effectsOf(ctx context.Context, fleet *remote.Fleet, p plan.Plan, entries []casefile.Entry) (map[plan.StepID]plan.Effect, error) {
+	started, effects := map[plan.StepID]bool{}, map[plan.StepID]plan.Effect{}
 	for _, e := range entries {
 		switch e.Event {
 		case casefile.EventStarted:
 			started[e.Step] = true
 		case casefile.EventDone:
-			done[e.Step] = true
+			effects[e.Step] = effectOf(e.Result)
 		}
 	}
 	for _, s := range p.Steps {
-		if done[s.ID] || !started[s.ID] || s.Action.Kind() == plan.KindCopyFiles {
+		if effects[s.ID] != plan.EffectNone || !started[s.ID] || s.Action.Kind() == plan.KindCopyFiles {
 			continue
 		}
 		h, err := fleet.Host(s.Host)
 		if err != nil {
 			return nil, err
 		}
-		state, _, err := h.Done(ctx, p.Config, p.Case, s.Action)
+		state, result, err := h.Done(ctx, p.Config, p.Case, s.Action)
 		if err != nil {
 			return nil, fmt.Errorf("ask whether step %s was done: %w", s.ID, err)
 		}
-		done[s.ID] = state != operate.No
+		if state != operate.No {
+			effects[s.ID] = effectOf(result)
+		}
 	}
-	return done, nil
+	return effects, nil
+}
+
+// effectOf reads from a step's result whether there was anything to set aside.
+func effectOf(result json.RawMessage) plan.Effect {
+	var m operate.Moved
+	if json.Unmarshal(result, &m) == nil && m.NothingThere() {
+		return plan.EffectNothingThere
+	}
+	return plan.EffectHad
 }
 
 func (a *app) cleanupCommand() *cobra.Command {

@@ -56,6 +56,7 @@ type Journal struct {
 	mu   sync.Mutex
 	file *os.File
 	seq  int64
+	size int64
 }
 
 // OpenJournal opens a journal for appending. A last line that a crash cut off
@@ -75,7 +76,7 @@ func OpenJournal(path string) (*Journal, []Entry, error) {
 	if _, err := f.Seek(0, io.SeekEnd); err != nil {
 		return nil, nil, errors.Join(fmt.Errorf("open journal: %w", err), f.Close())
 	}
-	j := &Journal{file: f}
+	j := &Journal{file: f, size: size}
 	if n := len(entries); n > 0 {
 		j.seq = entries[n-1].Seq
 	}
@@ -92,13 +93,18 @@ func (j *Journal) Append(e Entry) (Entry, []byte, error) {
 	if err != nil {
 		return e, nil, fmt.Errorf("write journal: %w", err)
 	}
-	if _, err := j.file.Write(append(line, '\n')); err != nil {
-		return e, nil, fmt.Errorf("write journal: %w", err)
+	_, err = j.file.Write(append(line, '\n'))
+	if err == nil {
+		err = j.file.Sync()
 	}
-	if err := j.file.Sync(); err != nil {
-		return e, nil, fmt.Errorf("write journal: %w", err)
+	if err != nil {
+		// Half a line would spoil the next one: a full disk must not make the
+		// journal unreadable.
+		_, serr := j.file.Seek(j.size, io.SeekStart)
+		return e, nil, errors.Join(fmt.Errorf("write journal: %w", err), j.file.Truncate(j.size), serr)
 	}
 	j.seq = e.Seq
+	j.size += int64(len(line)) + 1
 	return e, line, nil
 }
 

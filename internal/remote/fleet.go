@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/salvor-project/salvor/internal/cluster"
@@ -51,6 +52,23 @@ func (f *Fleet) Observe(ctx context.Context, now time.Time, budget time.Duration
 		all = append(all, observe.Reached{Host: h.Host, Asker: h})
 	}
 	return observe.Gather(ctx, f.Config, all, now, budget)
+}
+
+// Lock takes the locks of all hosts that can be reached, so that nobody acts
+// between a look and what follows from it. A lock that somebody else holds is
+// an error; a host that cannot be reached is not: it will be an unknown fact.
+func (f *Fleet) Lock(ctx context.Context, owner host.Owner) error {
+	errs := make([]error, len(f.hosts))
+	var wg sync.WaitGroup
+	for i, h := range f.hosts {
+		wg.Go(func() {
+			if err := h.Lock(ctx, owner); errors.Is(err, host.ErrLocked) {
+				errs[i] = err
+			}
+		})
+	}
+	wg.Wait()
+	return errors.Join(errs...)
 }
 
 // Close ends all connections.

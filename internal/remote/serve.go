@@ -3,6 +3,7 @@ package remote
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"path/filepath"
 
@@ -92,7 +93,8 @@ func probe(ctx context.Context, p probeParams, _ func(host.Progress)) (any, erro
 		a.Hash = cluster.From(c.HashKV(ctx, p.HashAt))
 	}
 	if p.ContentAt > 0 {
-		a.Content = cluster.From(c.Content(ctx, p.ContentAt))
+		content, err := c.Content(ctx, p.ContentAt)
+		a.Content, a.ContentCompacted = cluster.From(content, err), errors.Is(err, etcd.ErrCompacted)
 	}
 	if p.WatchFrom > 0 {
 		state, _, err := c.WatchFrom(ctx, p.WatchFrom)

@@ -58,6 +58,9 @@ type ProbeRequest struct {
 type ProbeAnswer struct {
 	Hash    cluster.Known[cluster.HashKV]  `json:"hash"`
 	Content cluster.Known[cluster.Content] `json:"content"`
+	// ContentCompacted tells that the content is unknown because the cluster
+	// has given up that revision since.
+	ContentCompacted bool `json:"contentCompacted,omitempty"`
 	// Compacted tells whether the watch was refused as compacted.
 	Compacted cluster.Known[bool] `json:"compacted"`
 }

@@ -23,11 +23,21 @@ type ledger struct {
 	mu      sync.Mutex // keeps the mirrors in the journal's order
 	folder  casefile.Folder
 	journal *casefile.Journal
-	mirrors []*remote.Host
+	mirrors []*mirror
+	// touched tells that a step with any risk was begun before.
+	touched bool
+}
+
+// mirror is the journal on one host.
+type mirror struct {
+	*remote.Host
+	// behind says that it lacks a line: a mirror with a hole would tell a
+	// resume that a step's successors are done and the step itself is not.
+	behind bool
 }
 
 // openLedger opens the journal and tells which steps it shows as done.
-func openLedger(_ context.Context, folder casefile.Folder, fleet *remote.Fleet, p plan.Plan) (*ledger, map[plan.StepID]bool, error) {
+func openLedger(folder casefile.Folder, fleet *remote.Fleet, p plan.Plan) (*ledger, map[plan.StepID]bool, error) {
 	j, entries, err := casefile.OpenJournal(folder.Path(casefile.JournalFile))
 	if err != nil {
 		return nil, nil, err
@@ -38,7 +48,7 @@ func openLedger(_ context.Context, folder casefile.Folder, fleet *remote.Fleet, 
 		if err != nil {
 			return nil, nil, errors.Join(err, j.Close())
 		}
-		l.mirrors = append(l.mirrors, h)
+		l.mirrors = append(l.mirrors, &mirror{Host: h})
 	}
 	done := map[plan.StepID]bool{}
 	for _, e := range entries {
@@ -47,6 +57,9 @@ func openLedger(_ context.Context, folder casefile.Folder, fleet *remote.Fleet, 
 		}
 		if e.Event == casefile.EventDone {
 			done[e.Step] = true
+		}
+		if s, ok := p.Step(e.Step); ok && s.Action.Risk() != plan.RiskNone && !e.Found {
+			l.touched = true
 		}
 	}
 	return l, done, nil
@@ -63,8 +76,8 @@ func (l *ledger) mirrorDocuments(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("mirror the case: %w", err)
 		}
-		if err := l.each(ctx, func(ctx context.Context, h *remote.Host) error {
-			c, err := h.Client(ctx)
+		if err := l.each(ctx, func(ctx context.Context, m *mirror) error {
+			c, err := m.Client(ctx)
 			if err != nil {
 				return err
 			}
@@ -91,23 +104,37 @@ func (l *ledger) write(ctx context.Context, e casefile.Entry) error {
 	return nil
 }
 
+// mirror appends a line on every host; one that missed a line gets all.
 func (l *ledger) mirror(ctx context.Context, line []byte, seq int64) error {
-	return l.each(ctx, func(ctx context.Context, h *remote.Host) error {
-		c, err := h.Client(ctx)
+	return l.each(ctx, func(ctx context.Context, m *mirror) error {
+		behind := m.behind
+		m.behind = true
+		c, err := m.Client(ctx)
 		if err != nil {
 			return err
 		}
-		return c.AppendCase(ctx, l.folder.Name(), casefile.JournalFile, line, seq)
+		if behind {
+			b, err := os.ReadFile(l.folder.Path(casefile.JournalFile))
+			if err != nil {
+				return err
+			}
+			err = c.PutCase(ctx, l.folder.Name(), casefile.JournalFile, b)
+			m.behind = err != nil
+			return err
+		}
+		err = c.AppendCase(ctx, l.folder.Name(), casefile.JournalFile, line, seq)
+		m.behind = err != nil
+		return err
 	})
 }
 
-func (l *ledger) each(ctx context.Context, do func(context.Context, *remote.Host) error) error {
+func (l *ledger) each(ctx context.Context, do func(context.Context, *mirror) error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), mirrorLimit)
 	defer cancel()
 	errs := make([]error, len(l.mirrors))
 	var wg sync.WaitGroup
-	for i, h := range l.mirrors {
-		wg.Go(func() { errs[i] = do(ctx, h) })
+	for i, m := range l.mirrors {
+		wg.Go(func() { errs[i] = do(ctx, m) })
 	}
 	wg.Wait()
 	return errors.Join(errs...)

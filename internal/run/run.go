@@ -19,6 +19,12 @@ type Runner struct {
 	Case  casefile.Folder
 	// By is who runs: user@machine.
 	By string
+	// Accepted is what the operator agreed to; it is journaled once the locks
+	// are held. Empty on a resume, whose journal has it already.
+	Accepted string
+	// Recheck looks again and refuses a plan that no longer holds. It is asked
+	// with the locks held, as long as no step has touched anything; may be nil.
+	Recheck func(context.Context) error
 	// Watch is told what happens, for a person to see; may be nil. It is
 	// called from several goroutines.
 	Watch func(Update)
@@ -54,7 +60,10 @@ type Update struct {
 // Stopped is returned when a run ended before its plan did. Nothing is lost by
 // it: the case can be resumed.
 type Stopped struct {
+	// Case is the case folder's path.
 	Case string
+	// Undo tells that the plan was itself a rollback or a clean-up.
+	Undo bool
 	Step plan.StepID
 	Host string
 	Err  error
@@ -70,6 +79,9 @@ func (s *Stopped) Unwrap() error { return s.Err }
 
 // Hint is the command that goes on.
 func (s *Stopped) Hint() string {
+	if s.Undo {
+		return fmt.Sprintf("nothing is lost: mend the cause, then `salvor resume %s`", s.Case)
+	}
 	return fmt.Sprintf("nothing is lost: mend the cause, then `salvor resume %s` (or `salvor rollback %s`)", s.Case, s.Case)
 }
 
@@ -85,14 +97,24 @@ func (r *Runner) Run(ctx context.Context, p plan.Plan) error {
 	if err := r.lock(ctx); err != nil {
 		return err
 	}
-	l, done, err := openLedger(ctx, r.Case, r.Fleet, p)
+	l, done, err := openLedger(r.Case, r.Fleet, p)
 	if err != nil {
 		return err
 	}
 	r.journal = l
 	defer l.close()
+	if r.Recheck != nil && !l.touched {
+		if err := r.Recheck(ctx); err != nil {
+			return err
+		}
+	}
 	if err := l.mirrorDocuments(ctx); err != nil {
 		return err
+	}
+	if r.Accepted != "" {
+		if err := l.write(ctx, casefile.Entry{Plan: p.ID, Event: casefile.EventAccepted, By: r.By, Note: r.Accepted}); err != nil {
+			return err
+		}
 	}
 	if err := l.write(ctx, casefile.Entry{Plan: p.ID, Event: casefile.EventBegan, By: r.By}); err != nil {
 		return err
@@ -112,11 +134,31 @@ func (r *Runner) lock(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if err := h.Lock(ctx, host.NewOwner(r.Case.Name())); err != nil {
+		if err := r.lockOne(ctx, h); err != nil {
 			return fmt.Errorf("lock %s: %w", name, err)
 		}
 	}
 	return nil
+}
+
+// orphanLimit is how long the host side of a run that was killed may hold its
+// lock: until it has noticed and stopped what it was doing.
+const orphanLimit = 10 * time.Second
+
+// lockOne waits a while for a lock that this very case holds, or somebody who
+// has not signed yet: most likely that is what is left of the run that is being
+// resumed. Any other is refused at once.
+func (r *Runner) lockOne(ctx context.Context, h *remote.Host) error {
+	for end := time.Now().Add(orphanLimit); ; {
+		err := h.Lock(ctx, host.NewOwner(r.Case.Name()))
+		var held *host.LockedError
+		if !errors.As(err, &held) || (held.Owner.Case != r.Case.Name() && held.Owner.PID != 0) || time.Now().After(end) {
+			return err
+		}
+		if perr := pause(ctx, 100*time.Millisecond); perr != nil {
+			return errors.Join(err, perr)
+		}
+	}
 }
 
 // finished is what a step's goroutine reports.
@@ -153,7 +195,7 @@ func (r *Runner) steps(ctx context.Context, done map[plan.StepID]bool) error {
 		if f.err == nil {
 			done[f.step.ID] = true
 		} else if failure == nil {
-			failure = &Stopped{Case: r.Case.Name(), Step: f.step.ID, Host: f.step.Host, Err: f.err}
+			failure = &Stopped{Case: r.Case.Dir, Undo: r.plan.Undoes != "", Step: f.step.ID, Host: f.step.Host, Err: f.err}
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/salvor-project/salvor/internal/casefile"
@@ -30,6 +31,9 @@ func (r *Runner) step(ctx context.Context, s plan.Step) error {
 			break
 		}
 	}
+	if err != nil && ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		err = fmt.Errorf("interrupted: %w", ctx.Err()) // nothing is wrong with the step
+	}
 	if err != nil {
 		r.tell(Update{Step: s, Event: casefile.EventFailed, Elapsed: time.Since(begin), Err: err})
 		note := casefile.Entry{Plan: r.plan.ID, Event: casefile.EventFailed, Step: s.ID, Host: s.Host, Error: err.Error()}
@@ -47,7 +51,7 @@ func (r *Runner) attempt(ctx context.Context, s plan.Step, begin time.Time) erro
 	case operate.Yes:
 		return r.finish(ctx, s, result, true, begin)
 	case operate.Unsure:
-		return ErrUnsure
+		return unsure(result)
 	}
 	r.at(BeforeStarted, s.ID)
 	if err := r.journal.write(ctx, casefile.Entry{Plan: r.plan.ID, Event: casefile.EventStarted, Step: s.ID, Host: s.Host}); err != nil {
@@ -60,6 +64,17 @@ func (r *Runner) attempt(ctx context.Context, s plan.Step, begin time.Time) erro
 		return err
 	}
 	return r.finish(ctx, s, result, false, begin)
+}
+
+// unsure is ErrUnsure with what the host says about it.
+func unsure(result json.RawMessage) error {
+	var n struct {
+		Note string `json:"note"`
+	}
+	if err := json.Unmarshal(result, &n); err != nil || n.Note == "" {
+		return ErrUnsure
+	}
+	return fmt.Errorf("%w: %s", ErrUnsure, n.Note)
 }
 
 func (r *Runner) finish(ctx context.Context, s plan.Step, result json.RawMessage, found bool, begin time.Time) error {
