@@ -162,7 +162,7 @@ func (k marks) named(p process) bool {
 		return true
 	}
 	dir, ok := flagValue(p.command[1:], "data-dir")
-	if !ok {
+	if !ok && filepath.Base(p.command[0]) == "etcd" { // many a script sources etcd's environment
 		dir, ok = environment(p.pid, "ETCD_DATA_DIR")
 	}
 	if !ok {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
@@ -39,6 +40,10 @@ func Stop(ctx context.Context, m cluster.Member) error {
 	if len(all) == 0 {
 		return staysDown(ctx, m, nil)
 	}
+	if !isMember(m, all[0].Command) {
+		return fmt.Errorf("stop %s: process %d (%s, started by %s) holds its files, but it is neither etcd nor the command in salvor.yaml, so it is left alone: end it yourself",
+			m.Name, all[0].PID, cut(strings.Join(all[0].Command, " "), 200), parentOf(all[0].PID))
+	}
 	if err := end(ctx, all[0], stopLimit); err != nil {
 		return fmt.Errorf("stop %s: %w", m.Name, err)
 	}
@@ -49,11 +54,28 @@ func Stop(ctx context.Context, m cluster.Member) error {
 		return err
 	}
 	for _, p := range wrappers {
+		if !isMember(m, p.Command) {
+			continue
+		}
 		if err := end(ctx, p, stopLimit); err != nil {
 			return fmt.Errorf("stop %s: %w", m.Name, err)
 		}
 	}
 	return nil
+}
+
+// isMember tells whether a process may be signalled as the member: it runs
+// etcd, or the very program that salvor.yaml gives for it. A backup job or an
+// operator's copy has the member's files open too, and is nobody's to kill.
+func isMember(m cluster.Member, command []string) bool {
+	if len(command) == 0 {
+		return false
+	}
+	program := filepath.Base(command[0])
+	if program == "etcd" {
+		return true
+	}
+	return m.Run.Process != nil && len(m.Run.Process.Command) > 0 && program == filepath.Base(m.Run.Process.Command[0])
 }
 
 // end ends one process, by SIGTERM and, after limit, by SIGKILL. The handle that os.FindProcess opens keeps naming the
