@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -66,6 +67,9 @@ func localCases(parent string) ([]caseLine, error) {
 	}
 	var out []caseLine
 	for _, e := range entries {
+		if strings.HasPrefix(e.Name(), fetching) {
+			continue // a fetch that was interrupted
+		}
 		folder, err := casefile.Open(filepath.Join(parent, e.Name()))
 		if err != nil {
 			continue

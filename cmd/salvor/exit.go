@@ -62,7 +62,7 @@ func exitCode(err error) int {
 	var stopped *run.Stopped
 	var usage usageError
 	switch {
-	case err == nil:
+	case err == nil, errors.Is(err, plan.ErrHealthy):
 		return codeOK
 	case errors.As(err, &usage):
 		return codeUsage

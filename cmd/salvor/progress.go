@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -29,6 +31,7 @@ type progress struct {
 	ended  int
 	active []*active
 	drawn  int
+	quit   chan struct{}
 }
 
 // active is one step that runs now.
@@ -38,15 +41,43 @@ type active struct {
 	last  *host.Progress
 }
 
-func (a *app) newProgress(p plan.Plan) *progress {
+// newProgress begins where the journal of an earlier run ended.
+func (a *app) newProgress(p plan.Plan, before []casefile.Entry) *progress {
 	s := &progress{out: a.err, lang: say.Language(a.lang), total: len(p.Steps), width: 100}
+	done := map[plan.StepID]bool{}
+	for _, e := range before {
+		if e.Event == casefile.EventDone {
+			done[e.Step] = true
+		}
+	}
+	s.ended = len(done)
 	if f, ok := a.err.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
 		s.live = true
 		if w, _, err := term.GetSize(int(f.Fd())); err == nil && w > 20 {
 			s.width = w
 		}
+		s.quit = make(chan struct{})
+		go s.tick()
 	}
 	return s
+}
+
+// tick draws the moving lines anew, so that the time of a step that reports
+// nothing is seen to pass.
+func (s *progress) tick() {
+	t := time.NewTicker(500 * time.Millisecond)
+	defer t.Stop()
+	for {
+		select {
+		case <-s.quit:
+			return
+		case <-t.C:
+			s.mu.Lock()
+			s.erase()
+			s.draw()
+			s.mu.Unlock()
+		}
+	}
 }
 
 // update takes one event of the run.
@@ -67,6 +98,10 @@ func (s *progress) update(u run.Update) {
 		s.line("%s  %s  %s", mark, s.describe(u.Step), took(u.Elapsed))
 	case casefile.EventFailed:
 		s.drop(u.Step.ID)
+		if errors.Is(u.Err, context.Canceled) {
+			s.line("broken off %s", s.describe(u.Step))
+			break
+		}
 		s.line("FAILED %s: %v", s.describe(u.Step), u.Err)
 	}
 	s.draw()
@@ -102,7 +137,7 @@ func (s *progress) line(format string, args ...any) {
 // erase takes the moving lines away, draw puts them below what was printed.
 func (s *progress) erase() {
 	if s.live && s.drawn > 0 {
-		fmt.Fprintf(s.out, "\x1b[%dA\x1b[J", s.drawn)
+		fmt.Fprintf(s.out, "\r\x1b[%dA\x1b[J", s.drawn) // \r: a typed ^C has moved the cursor
 		s.drawn = 0
 	}
 }
@@ -124,6 +159,9 @@ func (s *progress) end() {
 	defer s.mu.Unlock()
 	s.erase()
 	s.active = nil
+	if s.live {
+		close(s.quit)
+	}
 }
 
 // left says how far a step is and, where bytes move, how long it will take.

@@ -2,7 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"path/filepath"
 
 	"github.com/spf13/cobra"
@@ -93,17 +96,41 @@ func (a *app) copyMirror(ctx context.Context, h *remote.Host, name string) error
 		}
 		docs[doc] = b
 	}
-	folder, err := casefile.Create(a.cases, name)
-	if err != nil {
-		return hint(err, "that case is here already: `salvor resume %s` without --from", name)
+	return a.keepMirror(name, docs)
+}
+
+// keepMirror makes a case folder of a mirror's documents. It appears whole or
+// not at all, so that an interrupted fetch can be repeated.
+func (a *app) keepMirror(name string, docs map[string][]byte) error {
+	final := filepath.Join(a.cases, name)
+	if _, err := os.Lstat(final); !errors.Is(err, fs.ErrNotExist) {
+		return hint(errors.Join(fmt.Errorf("case folder %s: %w", final, fs.ErrExist), err), "that case is here already: `salvor resume %s` without --from", name)
 	}
-	for _, doc := range []string{casefile.FactsFile, casefile.DiagnosisFile, casefile.JournalFile, casefile.PlanFile} {
-		if err := folder.WriteBytes(doc, docs[doc]); err != nil {
+	random, err := randomHex(4)
+	if err != nil {
+		return err
+	}
+	folder, err := casefile.Create(a.cases, fetching+name+"-"+random)
+	if err != nil {
+		return err
+	}
+	for doc, b := range docs {
+		if err := folder.WriteBytes(doc, b); err != nil {
 			return err
 		}
 	}
-	return nil
+	if err := os.Rename(folder.Dir, final); err != nil {
+		return fmt.Errorf("keep the mirror of case %s: %w", name, err)
+	}
+	parent, err := os.Open(a.cases)
+	if err != nil {
+		return fmt.Errorf("keep the mirror of case %s: %w", name, err)
+	}
+	return errors.Join(parent.Sync(), parent.Close())
 }
+
+// fetching begins the name of a case folder that is not whole yet.
+const fetching = ".fetching-"
 
 func (a *app) rollbackCommand() *cobra.Command {
 	var k consent
@@ -130,19 +157,20 @@ case that has changed a living cluster cannot be rolled back.
 	return c
 }
 
-// followUp opens the case of a rollback or a clean-up.
-func (a *app) followUp(of casefile.Folder, kind string, p func(name string) (plan.Plan, error)) (casefile.Folder, plan.Plan, error) {
+// followUp makes the plan of a rollback or a clean-up, under a name of its own.
+func (a *app) followUp(of casefile.Folder, kind string, p func(name string) (plan.Plan, error)) (plan.Plan, error) {
 	random, err := randomHex(2)
 	if err != nil {
-		return casefile.Folder{}, plan.Plan{}, err
+		return plan.Plan{}, err
 	}
-	made, err := p(of.Name() + "-" + kind + "-" + random)
-	if err != nil {
-		return casefile.Folder{}, plan.Plan{}, err
-	}
+	return p(of.Name() + "-" + kind + "-" + random)
+}
+
+// keep opens the case of a plan that was agreed to, beside the one it undoes.
+func (a *app) keep(of casefile.Folder, made plan.Plan) (casefile.Folder, error) {
 	folder, err := casefile.Create(filepath.Dir(of.Dir), made.Case)
 	if err != nil {
-		return folder, made, err
+		return folder, err
 	}
-	return folder, made, folder.Write(casefile.PlanFile, made)
+	return folder, folder.Write(casefile.PlanFile, made)
 }

@@ -34,6 +34,8 @@ type app struct {
 	output     string
 	noColour   bool
 
+	reach reach
+
 	// locked tells that this command holds the locks of all hosts.
 	locked bool
 	// at is handed to run; only tests set it.
@@ -89,6 +91,7 @@ At three in the morning:   salvor diagnose   and then   salvor recover
 	for _, c := range []*cobra.Command{
 		a.initCommand(), a.diagnoseCommand(), a.planCommand(), a.recoverCommand(), a.applyCommand(), a.resumeCommand(),
 		a.rollbackCommand(), a.cleanupCommand(), a.verifyCommand(), a.reportCommand(), a.evidenceCommand(), a.casesCommand(),
+		a.knownHostsCommand(),
 		a.snapshotCommand(), a.demoCommand(), a.versionCommand(), a.hostCommand(), a.demoMemberCommand(),
 	} {
 		root.AddCommand(c)
@@ -167,8 +170,10 @@ func (a *app) transport(h cluster.Host) (host.Transport, error) {
 		return host.Local{Run: a.hostSide().Run, Name: h.Name}, nil
 	case cluster.ViaChild:
 		return host.Child{Name: h.Name, Env: a.childEnv}, nil
+	case cluster.ViaSSH:
+		return a.overSSH(h)
 	}
-	return nil, hint(errors.New("the transport "+string(h.Via)+" is not known"), "use local or child")
+	return nil, hint(errors.New("the transport "+string(h.Via)+" is not known"), "use ssh, local or child")
 }
 
 // hostSide is the half of salvor that answers on a machine.

@@ -32,9 +32,23 @@ type Config struct {
 // Host is one machine.
 type Host struct {
 	Name string `json:"name" yaml:"name"`
-	// Via is the transport: "local" works in this process, "child" in a child
-	// process of the same binary on this machine.
+	// Via is the transport: "ssh" reaches another machine, "local" works in
+	// this process, "child" in a child process of the same binary on this
+	// machine.
 	Via Transport `json:"via" yaml:"via"`
+	// Address is [user@]host[:port] of the machine's sshd; only with ssh, as
+	// are the fields up to Sudo. Their paths are those of the coordinator's
+	// machine, and may begin with "~/".
+	Address string `json:"address,omitempty" yaml:"address,omitempty"`
+	// Jump are the machines to go through, in order, written like Address.
+	Jump []string `json:"jump,omitempty" yaml:"jump,omitempty"`
+	// Identities are private key files; the agent and ssh's usual files when
+	// there are none.
+	Identities []string `json:"identities,omitempty" yaml:"identities,omitempty"`
+	// KnownHosts is the file of known host keys; ssh's usual ones when empty.
+	KnownHosts string `json:"knownHosts,omitempty" yaml:"knownHosts,omitempty"`
+	// Sudo runs everything there with "sudo -n": for users who are not root.
+	Sudo bool `json:"sudo,omitempty" yaml:"sudo,omitempty"`
 	// StateDir is where Salvor keeps its lock, its cases and its images on
 	// that machine; DefaultStateDir when empty.
 	StateDir string `json:"stateDir,omitempty" yaml:"stateDir,omitempty"`
@@ -58,6 +72,7 @@ type Transport string
 const (
 	ViaLocal Transport = "local"
 	ViaChild Transport = "child"
+	ViaSSH   Transport = "ssh"
 )
 
 // Member is one etcd member as it ought to be.

@@ -121,6 +121,10 @@ func (c *fieldCheck) node(n *yaml.Node, t reflect.Type, path []any) {
 		for i, item := range n.Content {
 			c.node(item, t.Elem(), at(path, i))
 		}
+	case reflect.Bool:
+		if n.Kind != yaml.ScalarNode || n.Tag != "!!bool" {
+			c.add(n, path, "must be true or false")
+		}
 	case reflect.String:
 		if n.Kind != yaml.ScalarNode {
 			c.add(n, path, "must be a text, not a %s", kindName(n.Kind))

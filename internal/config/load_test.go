@@ -63,7 +63,10 @@ func byLine(a, b string) int {
 func full() cluster.Config {
 	return cluster.Config{
 		Cluster: "prod",
-		Hosts:   []cluster.Host{{Name: "a", Via: "local", StateDir: "/var/lib/salvor"}, {Name: "b", Via: "child", StateDir: "/srv/b"}},
+		Hosts: []cluster.Host{{Name: "a", Via: "local", StateDir: "/var/lib/salvor"}, {Name: "b", Via: "child", StateDir: "/srv/b"}, {
+			Name: "c", Via: "ssh", Address: "ops@10.0.0.3:2222", Jump: []string{"bastion", "ops@[fd00::1]:22"},
+			Identities: []string{"~/.ssh/id_a", "/k"}, KnownHosts: "/etc/hosts-a", Sudo: true,
+		}},
 		Members: []cluster.Member{
 			{
 				Name: "etcd-1", Host: "a", DataDir: "/var/lib/etcd-1", WALDir: "/fast/wal-1",

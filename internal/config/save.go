@@ -126,8 +126,8 @@ func Render(cfg cluster.Config, notes []string) ([]byte, error) {
 func sections(cfg cluster.Config) []section {
 	return []section{
 		{field: "cluster", comment: "A name for people; it appears in reports.", value: cfg.Cluster},
-		{field: "hosts", comment: "The machines. via: local works in the salvor process itself, child in a child " +
-			"process on this machine. stateDir holds Salvor's lock, cases and images.", value: cfg.Hosts},
+		{field: "hosts", comment: "The machines. via: ssh reaches another one, local works in the salvor process " +
+			"itself, child in a child process on this machine. stateDir holds Salvor's lock, cases and images.", value: cfg.Hosts},
 		{field: "members", comment: "The etcd members that the cluster ought to have. run says who starts and stops " +
 			"a member: a systemd unit, or Salvor itself with a command.", value: cfg.Members},
 		{field: "client", comment: "What Salvor shows etcd when it asks a live member.", value: cfg.Client, skip: cfg.Client == (cluster.TLS{})},

@@ -110,6 +110,10 @@ func TestTheSchemaKnowsExactlyTheFieldsOfTheConfiguration(t *testing.T) {
 			if n.Type != "string" && len(n.Enum) == 0 {
 				t.Errorf("%s is %q, want a string", path, n.Type)
 			}
+		case reflect.Bool:
+			if n.Type != "boolean" {
+				t.Errorf("%s is %q, want a boolean", path, n.Type)
+			}
 		default:
 			t.Errorf("%s: a %s is not expected", path, typ)
 		}
@@ -128,6 +132,8 @@ func TestTheSchemasPatternsAgreeWithValidate(t *testing.T) {
 		{"url", func(v string) bool { return wrongURL(v) == "" }, []string{"http://a:1", "https://10.0.0.1:2379", "https://[::1]:2379", "https://h",
 			"ftp://h:1", "https://u:p@h:1", "https://h:1/x", "unix:///run/x.sock", "h:1"}},
 		{"name", func(v string) bool { j := judge{}; j.name(nil, "x", v, map[string]int{}, 0); return len(j.bad) == 0 }, []string{"a", "etcd-1.x", "a b", "a=b", "", "a/b"}},
+		{"address", func(v string) bool { _, err := cluster.ParseSSHAddress(v); return err == nil }, []string{"10.0.0.1", "root@cp-1", "a.b@cp-1.example:2222",
+			"root@[fd00::1]:22", "fd00::1", "", "root@", "@h", "a b", "h:", "-h", "-oProxyCommand=x@h", "h/x", "ssh://h", "a;b", "$(x)@h"}},
 		{"duration", func(v string) bool { var d cluster.Duration; return d.UnmarshalText([]byte(v)) == nil }, []string{"15m", "1h30m", "1.5h", "15", "x", ""}},
 	} {
 		pattern := regexp.MustCompile(s.Defs[c.def].Pattern)
@@ -170,8 +176,8 @@ func TestTheDocumentNamesEveryFieldAndItsExamplesLoad(t *testing.T) {
 	}
 	paths(reflect.TypeFor[cluster.Config](), "")
 	examples := regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllStringSubmatch(text, -1)
-	if len(examples) != 2 {
-		t.Fatalf("%d examples, want one for processes and one for systemd", len(examples))
+	if len(examples) != 3 {
+		t.Fatalf("%d examples, want one for processes, one for systemd and one for machines over SSH", len(examples))
 	}
 	for i, e := range examples {
 		if _, err := Parse("example", []byte(e[1])); err != nil {

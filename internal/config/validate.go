@@ -65,21 +65,14 @@ func (j *judge) hosts() {
 	for i, h := range j.cfg.Hosts {
 		path := []any{"hosts", i}
 		j.name(at(path, "name"), "host", h.Name, names, i)
-		switch h.Via {
-		case cluster.ViaLocal, cluster.ViaChild:
-		case "":
-			j.add(at(path, "via"), "is missing: local works in this process, child in a child process on this machine")
-		case "ssh":
-			j.add(at(path, "via"), "ssh is not in this version yet: local or child, both on this machine")
-		default:
-			j.add(at(path, "via"), "%q is no way to reach a host: local or child (ssh is not in this version yet)", h.Via)
-		}
+		j.way(path, h)
 		if h.StateDir != "" {
 			j.absolute(at(path, "stateDir"), h.StateDir)
 		}
-		state := filepath.Clean(h.State())
+		// The local and the child hosts are one machine.
+		state := machineOf(h) + filepath.Clean(h.State())
 		if other, taken := states[state]; taken {
-			j.add(at(path, "stateDir"), "host %s keeps its lock and its cases in %s too: give each host of one machine its own", other, state)
+			j.add(at(path, "stateDir"), "host %s keeps its lock and its cases in %s too: give each host of one machine its own", other, filepath.Clean(h.State()))
 		}
 		states[state] = h.Name
 	}

@@ -35,41 +35,43 @@ func (j *judge) members() {
 }
 
 // folders looks for folders that lie in one another: a data dir is set aside
-// as a whole and would take the other along. All hosts of this version are
-// this machine.
+// as a whole and would take the other along.
 func (j *judge) folders() {
 	type folder struct {
-		path       []any
-		dir, owner string
+		path                []any
+		machine, dir, owner string
 	}
 	var all []folder
 	for i, m := range j.cfg.Members {
 		path := []any{"members", i}
+		h, _ := j.cfg.Host(m.Host)
+		machine := machineOf(h)
 		if j.absolute(at(path, "dataDir"), m.DataDir) {
 			if filepath.Clean(m.DataDir) == "/" {
 				j.add(at(path, "dataDir"), "cannot be the root folder")
 				continue
 			}
-			all = append(all, folder{at(path, "dataDir"), filepath.Clean(m.DataDir), "the data dir of member " + m.Name})
+			all = append(all, folder{at(path, "dataDir"), machine, filepath.Clean(m.DataDir), "the data dir of member " + m.Name})
 		}
 		if m.WALDir != "" && j.absolute(at(path, "walDir"), m.WALDir) {
 			wal := filepath.Clean(m.WALDir)
 			if wal == filepath.Clean(m.DataDir) || wal == filepath.Join(m.DataDir, "member", "wal") {
 				j.add(at(path, "walDir"), "leave it out: without it the log lies in member/wal below the data dir")
 			} else {
-				all = append(all, folder{at(path, "walDir"), wal, "the log of member " + m.Name})
+				all = append(all, folder{at(path, "walDir"), machine, wal, "the log of member " + m.Name})
 			}
 		}
 	}
 	for i, h := range j.cfg.Hosts {
 		if filepath.IsAbs(h.State()) {
-			all = append(all, folder{[]any{"hosts", i, "stateDir"}, filepath.Clean(h.State()), "the state folder of host " + h.Name})
+			all = append(all, folder{[]any{"hosts", i, "stateDir"}, machineOf(h), filepath.Clean(h.State()), "the state folder of host " + h.Name})
 		}
 	}
 	for i, a := range all {
 		for _, b := range all[:i] {
 			aState, bState := a.path[0] == "hosts", b.path[0] == "hosts"
 			switch {
+			case a.machine != b.machine:
 			case aState && bState: // judged with the hosts
 			case a.dir == b.dir:
 				j.add(a.path, "%s is also %s", a.dir, b.owner)

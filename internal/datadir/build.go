@@ -12,11 +12,7 @@ import (
 
 	"github.com/salvor-project/salvor/internal/cluster"
 	"go.etcd.io/etcd/client/pkg/v3/types"
-	"go.etcd.io/etcd/etcdutl/v3/snapshot"
 	"go.etcd.io/etcd/server/v3/etcdserver/api/membership"
-	"go.etcd.io/etcd/server/v3/storage/backend"
-	"go.etcd.io/etcd/server/v3/storage/schema"
-	"go.etcd.io/raft/v3/raftpb"
 )
 
 // Build says which data dir to write.
@@ -94,47 +90,39 @@ func BuildMember(ctx context.Context, b Build, progress func(done, total int64))
 }
 
 func build(ctx context.Context, b Build, progress func(done, total int64)) (Built, error) {
-	if (b.BumpRevision > 0) != b.MarkCompacted || b.BumpRevision < 0 {
-		return Built{}, errors.New("a revision bump and the compaction mark need each other")
-	}
-	info, err := os.Stat(b.Image)
+	w, err := newRestorer(RestoreOptions{
+		Source: b.Image, Members: []RestoreMember{{Name: b.Name, Dir: b.Dir, WALDir: b.WALDir, PeerURLs: b.PeerURLs}},
+		InitialCluster: b.InitialCluster, Token: b.Token,
+		BumpRevision: b.BumpRevision, MarkCompacted: b.MarkCompacted, Compact: b.MarkCompacted,
+	})
 	if err != nil {
 		return Built{}, err
 	}
-	sum, trailer, err := digest(ctx, b.Image)
-	if err != nil {
-		return Built{}, err
+	s := stagingOf(b.Dir, b.WALDir)
+	w.stages = []staging{s}
+	built := Built{Dir: b.Dir, ClusterID: w.done.ClusterID, MemberID: w.done.Members[0].MemberID, Build: b}
+	if _, err := os.Lstat(s.note); err == nil {
+		var trailer cluster.Trailer
+		if built.ImageSHA256, trailer, err = digest(ctx, b.Image); err != nil {
+			return Built{}, err
+		}
+		if trailer != cluster.TrailerGood {
+			return Built{}, errTrailer(b.Image, trailer)
+		}
 	}
-	if trailer != cluster.TrailerGood {
-		return Built{}, fmt.Errorf("the sha256 trailer of %s is %s: it is not the file that was saved", b.Image, trailer)
-	}
-	built := Built{Dir: b.Dir, ImageSHA256: sum, Build: b}
-	if built.ClusterID, built.MemberID, err = Identity(b.Name, b.InitialCluster, b.Token); err != nil {
-		return Built{}, err
-	}
-	s := stagingOf(b)
 	if done, ok, err := builtBefore(ctx, s, built); ok || err != nil {
 		return done, err
 	}
-	m := &meter{total: 3 * info.Size(), report: progress}
-	m.add(info.Size())
 	if err := s.clear(); err != nil {
 		return Built{}, err
 	}
-	if err := room(filepath.Dir(s.dir), 2*info.Size()+128<<20); err != nil {
+	if err := w.write(ctx, progress); err != nil {
 		return Built{}, err
 	}
-	if err := restore(b, s); err != nil {
-		return Built{}, err
-	}
-	m.add(info.Size())
-	if err := ctx.Err(); err != nil {
-		return Built{}, err
-	}
+	built.ImageSHA256 = w.done.SourceSHA256
 	if built.Revision, err = finish(ctx, s, built); err != nil {
 		return Built{}, err
 	}
-	m.add(info.Size())
 	return built, s.publish(built)
 }
 
@@ -145,16 +133,26 @@ type staging struct {
 	note     string
 }
 
+// db is where the db is written, log the folder of the log.
+func (s staging) db() string { return filepath.Join(s.dir, "member", "snap", "db") }
+
+func (s staging) log() string {
+	if s.wal != "" {
+		return s.wal
+	}
+	return filepath.Join(s.dir, "member", "wal")
+}
+
 // stagingOf decides where a data dir is written.
-func stagingOf(b Build) staging {
-	dir := filepath.Clean(b.Dir)
+func stagingOf(dir, walDir string) staging {
+	dir = filepath.Clean(dir)
 	s := staging{dir: dir + ".salvor.part", note: noteOf(dir)}
 	move := [2]string{s.dir, dir}
 	if _, err := os.Lstat(dir); err == nil {
 		s.dir = filepath.Join(dir, ".salvor.part")
 		move = [2]string{filepath.Join(s.dir, "member"), filepath.Join(dir, "member")}
 	}
-	if wal := filepath.Clean(b.WALDir); b.WALDir != "" && wal != filepath.Join(dir, "member", "wal") {
+	if wal := filepath.Clean(walDir); walDir != "" && wal != filepath.Join(dir, "member", "wal") {
 		s.wal = wal + ".salvor.part"
 		s.moves = append(s.moves, [2]string{s.wal, wal})
 	}
@@ -236,31 +234,8 @@ func onlyLeftover(dir string) bool {
 	return err == nil
 }
 
-// restore lets etcdutl write the data dir.
-func restore(b Build, s staging) (err error) {
-	defer recoverAs(&err)
-	return snapshot.NewV3(quiet()).Restore(snapshot.RestoreConfig{
-		SnapshotPath: b.Image, Name: b.Name, OutputDataDir: s.dir, OutputWALDir: s.wal,
-		PeerURLs: b.PeerURLs, InitialCluster: b.InitialCluster, InitialClusterToken: b.Token,
-		RevisionBump: uint64(b.BumpRevision), MarkCompacted: b.MarkCompacted,
-	})
-}
-
-// finish removes from the new db what must not come back, syncs everything and
-// reads the result again.
+// finish reads the whole result again.
 func finish(ctx context.Context, s staging, want Built) (int64, error) {
-	path := filepath.Join(s.dir, "member", "snap", "db")
-	if err := clearDB(path, want); err != nil {
-		return 0, fmt.Errorf("clear alarms: %w", err)
-	}
-	for _, tree := range []string{s.dir, s.wal} {
-		if tree == "" {
-			continue
-		}
-		if err := syncTree(ctx, tree); err != nil {
-			return 0, err
-		}
-	}
 	d, err := Inspect(ctx, s.dir, s.wal)
 	if err != nil {
 		return 0, err
@@ -269,44 +244,6 @@ func finish(ctx context.Context, s staging, want Built) (int64, error) {
 		return 0, fmt.Errorf("the data dir that was written does not hold: %+v", d.Damage)
 	}
 	return d.DB.Value.Revision, nil
-}
-
-// clearDB deletes the alarms and a pending downgrade, which belong to the old
-// cluster, and makes the stored ConfState that of the new one: etcdutl leaves
-// all three as they were in the image.
-func clearDB(path string, want Built) (err error) {
-	defer recoverAs(&err)
-	lg := quiet()
-	urls, err := types.NewURLsMap(want.Build.InitialCluster)
-	if err != nil {
-		return err
-	}
-	group, err := membership.NewClusterFromURLsMap(lg, want.Build.Token, urls)
-	if err != nil {
-		return err
-	}
-	voters := &raftpb.ConfState{}
-	for _, id := range group.MemberIDs() {
-		voters.Voters = append(voters.Voters, uint64(id))
-	}
-	be := backend.NewDefaultBackend(lg, path, backend.WithMmapSize(0))
-	tx := be.BatchTx()
-	tx.LockOutsideApply()
-	var alarms [][]byte
-	tx.UnsafeCreateBucket(schema.Alarm)
-	err = tx.UnsafeForEach(schema.Alarm, func(k, _ []byte) error {
-		alarms = append(alarms, slices.Clone(k))
-		return nil
-	})
-	for _, k := range alarms {
-		tx.UnsafeDelete(schema.Alarm, k)
-	}
-	tx.UnsafeCreateBucket(schema.Cluster)
-	tx.UnsafeDelete(schema.Cluster, schema.ClusterDowngradeKeyName)
-	schema.MustUnsafeSaveConfStateToBackend(lg, tx, voters)
-	tx.Unlock()
-	be.ForceCommit()
-	return errors.Join(err, be.Close())
 }
 
 // publish writes the note, renames everything into place and makes that

@@ -3,14 +3,14 @@ package datadir
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
+	"maps"
 	"math/bits"
+	"slices"
 
-	"go.etcd.io/etcd/api/v3/mvccpb"
 	"go.etcd.io/etcd/server/v3/storage/schema"
-	"google.golang.org/protobuf/proto"
 )
 
 // maxDefects bounds the list of one file's damage.
@@ -20,19 +20,26 @@ const maxDefects = 32
 type checked struct {
 	inUse   int64 // bytes of the pages that are reachable
 	keys    int64 // live keys at the newest revision
+	records int64
+	pages   int64 // pages that are not reachable: free ones, in a sound db
 	defects []*defect
+	// content are the defects of records: what they say, not where they lie.
+	content []*defect
+	h       *histories
+	all     map[string]bucket
 }
+
+// everything lists all defects, those of pages first.
+func (c checked) everything() []*defect { return append(slices.Clone(c.defects), c.content...) }
 
 // check walks every page of a stopped db: the structure as bbolt's tx.Check
 // does, and every record of the key bucket: its decoding, and what it says
-// against its revision and the record of the same key before it. It reads the
-// file once in sequence first, so that the walk does not wait for a cold disk.
-// Memory: the keys.
-func check(ctx context.Context, p *pageFile, compacted int64) (checked, error) {
+// against its revision and the record of the same key before it. extra, when it
+// is not nil, judges each record too. The caller sees to it that the file is
+// read in sequence meanwhile, so that the walk does not wait for a cold disk.
+// Memory: 50 bytes for each key that ever was.
+func check(ctx context.Context, p *pageFile, compacted int64, extra func(key, value []byte) error) (checked, error) {
 	c := checked{defects: append([]*defect(nil), p.bad...)}
-	if err := warm(ctx, p); err != nil {
-		return c, err
-	}
 	p.seen = make([]uint64, p.meta.end/64+1)
 	p.report = func(d *defect) {
 		if len(c.defects) < maxDefects {
@@ -41,12 +48,13 @@ func check(ctx context.Context, p *pageFile, compacted int64) (checked, error) {
 	}
 	defer func() { p.seen, p.report = nil, nil }()
 	p.seen[0] |= 3
-	p.freelist()
+	free := p.freelist()
 	all, err := p.buckets(ctx)
 	if err != nil {
 		return c, err
 	}
-	live := map[string]history{}
+	c.all = maps.Clone(all)
+	h := &histories{p: p, compacted: compacted, keys: newKeyTable[history](), extra: extra}
 	for _, b := range append(schema.AllBuckets, schema.Test) {
 		tree, ok := all[string(b.Name())]
 		delete(all, string(b.Name()))
@@ -58,7 +66,7 @@ func check(ctx context.Context, p *pageFile, compacted int64) (checked, error) {
 		}
 		visit := func(place, []byte, []byte) error { return nil }
 		if b.ID() == schema.Key.ID() {
-			visit = recordChecker(p, compacted, live)
+			visit = h.visit
 		}
 		if err := p.each(ctx, tree, visit); err != nil {
 			return c, err
@@ -67,128 +75,189 @@ func check(ctx context.Context, p *pageFile, compacted int64) (checked, error) {
 	for name := range all {
 		p.report(&defect{-1, fmt.Sprintf("the db has a bucket %q that etcd does not know", name)})
 	}
-	for _, word := range p.seen {
-		c.inUse += int64(bits.OnesCount64(word)) * int64(p.meta.pageSize)
+	for _, n := range free {
+		if p.seen[n/64]&(1<<(n%64)) != 0 {
+			p.report(&defect{int64(n) * int64(p.meta.pageSize), fmt.Sprintf("page %d is in use and in the list of free pages", n)})
+		}
 	}
-	c.keys = int64(len(live))
+	used := int64(0)
+	for _, word := range p.seen {
+		used += int64(bits.OnesCount64(word))
+	}
+	c.inUse, c.pages = used*int64(p.meta.pageSize), int64(p.meta.end)-used
+	c.keys, c.records, c.content, c.h = h.live, h.records, h.defects, h
 	return c, nil
 }
 
-// warm reads the file from its beginning to its end.
-func warm(ctx context.Context, p *pageFile) error {
-	buf := make([]byte, 1<<20)
-	end := int64(p.meta.end) * int64(p.meta.pageSize)
-	for off := int64(0); off < end; off += int64(len(buf)) {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		// What cannot be read is reported by the walk, page by page.
-		if _, err := p.f.ReadAt(buf, off); errors.Is(err, io.EOF) {
-			break
-		}
-	}
-	return nil
-}
-
-// freelist marks the pages of a stored freelist; etcd itself stores none.
-func (p *pageFile) freelist() {
+// freelist marks the pages of a stored freelist and gives the pages that it
+// lists; etcd itself stores none.
+func (p *pageFile) freelist() []uint64 {
 	n := p.meta.freelist
 	if n == noFreelist {
-		return
+		return nil
 	}
 	off := int64(n) * int64(p.meta.pageSize)
 	if n < 2 || n >= p.meta.end {
 		p.report(&defect{off, fmt.Sprintf("the freelist page %d is outside the db", n)})
-		return
+		return nil
 	}
 	buf, err := p.read(off, p.meta.pageSize, 0)
 	if err != nil {
 		p.report(&defect{off, "the freelist cannot be read"})
-		return
+		return nil
 	}
 	id, flags, count, overflow := pageHeader(buf)
 	if id != n || flags != freelistPage || n+uint64(overflow) >= p.meta.end {
 		p.report(&defect{off, fmt.Sprintf("page %d ought to be the freelist and is not", n)})
-		return
+		return nil
 	}
 	if err := p.mark(page{number: n, flags: flags, count: count, overflow: overflow}); err != nil {
 		p.report(&defect{off, err.Error()})
+		return nil
 	}
+	if buf, err = p.read(off, p.meta.pageSize*(1+int(overflow)), 0); err != nil {
+		p.report(&defect{off, "the freelist cannot be read"})
+		return nil
+	}
+	return p.freed(off, buf[pageHeaderSize:], count)
 }
 
-// history is what the last record of a key said.
+// freed reads the numbers in a freelist; where there are many, the first is
+// their count (bbolt internal/common/page.go, FreelistPageIds).
+func (p *pageFile) freed(off int64, list []byte, count int) []uint64 {
+	ne := binary.NativeEndian
+	n := uint64(count)
+	if count == 0xffff && len(list) >= 8 {
+		n, list = ne.Uint64(list), list[8:]
+	}
+	if n > uint64(len(list)/8) {
+		p.report(&defect{off, fmt.Sprintf("the freelist claims %d pages, more than it has room for", n)})
+		return nil
+	}
+	ids := make([]uint64, 0, n)
+	for i := range n {
+		id := ne.Uint64(list[8*i:])
+		if id < 2 || id >= p.meta.end {
+			p.report(&defect{off, fmt.Sprintf("the freelist names page %d, which is outside the db", id)})
+			continue
+		}
+		ids = append(ids, id)
+	}
+	return ids
+}
+
+// history is what the last record of a key said; version is 0 when the key does
+// not exist.
 type history struct {
-	create, version int64
+	create, version, lease int64
 }
 
-// recordChecker decodes every record of the key bucket and holds it against
-// its revision and, above the compaction, against the record of the same key
-// before it. live holds the keys that exist.
-func recordChecker(p *pageFile, compacted int64, live map[string]history) visitor {
-	var kv mvccpb.KeyValue
-	return func(at place, key, value []byte) error {
-		r, err := parseRevision(key)
-		if err != nil {
-			return &defect{p.offset(at), fmt.Sprintf("page %d: %v", at.page, err)}
-		}
-		kv.Reset()
-		if err := proto.Unmarshal(value, &kv); err != nil {
-			return &defect{p.offset(at), fmt.Sprintf("page %d: the record of revision %d cannot be decoded: %v", at.page, r.main, err)}
-		}
-		if len(value) == 0 && !r.tombstone {
-			return nil // left by etcdutl's revision bump
-		}
-		before, exists := live[string(kv.Key)]
-		if r.tombstone {
-			delete(live, string(kv.Key))
-		} else {
-			live[string(kv.Key)] = history{kv.CreateRevision, kv.Version}
-		}
-		err = plausible(&kv, r)
-		if err == nil && r.main > compacted {
-			err = continues(&kv, r, before, exists)
-		}
-		if err != nil {
-			return &defect{p.offset(at), fmt.Sprintf("page %d: revision %d: %v", at.page, r.main, err)}
+// histories decodes every record of the key bucket and holds it against its
+// revision and, above the compaction, against the record of the same key
+// before it.
+type histories struct {
+	p             *pageFile
+	compacted     int64
+	keys          *keyTable[history]
+	live, records int64
+	extra         func(key, value []byte) error
+	defects       []*defect
+}
+
+// visit judges a record; what is wrong with it is noted, and the walk goes on.
+func (h *histories) visit(at place, key, value []byte) error {
+	err := h.judge(at, key, value)
+	var d *defect
+	if errors.As(err, &d) {
+		if len(h.defects) < maxDefects {
+			h.defects = append(h.defects, d)
 		}
 		return nil
 	}
+	return err
+}
+
+func (h *histories) judge(at place, key, value []byte) error {
+	r, err := parseRevision(key)
+	if err != nil {
+		return &defect{h.p.offset(at), fmt.Sprintf("page %d: %v", at.page, err)}
+	}
+	h.records++
+	kv, err := parseRecord(value)
+	if err != nil {
+		return &defect{h.p.offset(at), fmt.Sprintf("page %d: the record of revision %d cannot be decoded: %v", at.page, r.main, err)}
+	}
+	if len(value) == 0 && !r.tombstone {
+		return nil // left by etcdutl's revision bump
+	}
+	before := h.note(kv, r)
+	err = plausible(kv, r)
+	if err == nil && r.main > h.compacted {
+		err = continues(kv, r, before)
+	}
+	if err == nil && h.extra != nil && !r.tombstone {
+		err = h.extra(kv.key, kv.value)
+	}
+	if err != nil {
+		return &defect{h.p.offset(at), fmt.Sprintf("page %d: revision %d: %v", at.page, r.main, err)}
+	}
+	return nil
+}
+
+// note makes a record the last of its key and gives what was known before.
+func (h *histories) note(kv record, r revision) (before history) {
+	now, _ := h.keys.at(kv.key)
+	before = *now
+	if before.version != 0 {
+		h.live--
+	}
+	*now = history{}
+	if !r.tombstone {
+		// A record that claims version 0 exists all the same.
+		*now = history{kv.create, kv.version, kv.lease}
+		if kv.version == 0 {
+			now.version = -1
+		}
+		h.live++
+	}
+	return before
 }
 
 // continues holds a record above the compaction against the one before it of
 // the same key, which a compaction keeps: a version is one more than the last,
 // and only what exists can be deleted.
-func continues(kv *mvccpb.KeyValue, r revision, before history, exists bool) error {
-	name := bytes.ToValidUTF8(kv.Key, nil)
+func continues(kv record, r revision, before history) error {
+	name := bytes.ToValidUTF8(kv.key, nil)
+	exists := before.version != 0
 	switch {
 	case r.tombstone && !exists:
 		return fmt.Errorf("%q is deleted but did not exist", name)
 	case r.tombstone:
 		return nil
-	case exists && (kv.Version != before.version+1 || kv.CreateRevision != before.create):
+	case exists && (kv.version != before.version+1 || kv.create != before.create):
 		return fmt.Errorf("%q has version %d of create revision %d after version %d of %d",
-			name, kv.Version, kv.CreateRevision, before.version, before.create)
-	case !exists && (kv.Version != 1 || kv.CreateRevision != r.main):
-		return fmt.Errorf("%q has version %d without the ones before", name, kv.Version)
+			name, kv.version, kv.create, before.version, before.create)
+	case !exists && (kv.version != 1 || kv.create != r.main):
+		return fmt.Errorf("%q has version %d without the ones before", name, kv.version)
 	}
 	return nil
 }
 
 // plausible holds a record against what etcd writes
 // (server/storage/mvcc/kvstore_txn.go, put and delete).
-func plausible(kv *mvccpb.KeyValue, r revision) error {
+func plausible(kv record, r revision) error {
 	switch {
-	case len(kv.Key) == 0:
+	case len(kv.key) == 0:
 		return errors.New("the record has no key")
-	case len(kv.ProtoReflect().GetUnknown()) > 0:
+	case kv.unknown:
 		return errors.New("the record has fields that etcd does not know")
-	case r.tombstone && (kv.ModRevision != 0 || kv.CreateRevision != 0 || kv.Version != 0):
-		return fmt.Errorf("the deletion of %q carries revisions", bytes.ToValidUTF8(kv.Key, nil))
+	case r.tombstone && (kv.mod != 0 || kv.create != 0 || kv.version != 0):
+		return fmt.Errorf("the deletion of %q carries revisions", bytes.ToValidUTF8(kv.key, nil))
 	case r.tombstone:
 		return nil
-	case kv.ModRevision != r.main || kv.CreateRevision < 1 || kv.CreateRevision > kv.ModRevision || kv.Version < 1:
+	case kv.mod != r.main || kv.create < 1 || kv.create > kv.mod || kv.version < 1:
 		return fmt.Errorf("the record of %q contradicts its place (create %d, mod %d, version %d)",
-			bytes.ToValidUTF8(kv.Key, nil), kv.CreateRevision, kv.ModRevision, kv.Version)
+			bytes.ToValidUTF8(kv.key, nil), kv.create, kv.mod, kv.version)
 	}
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 
 	"github.com/salvor-project/salvor/internal/cluster"
 	"github.com/salvor-project/salvor/internal/datadir/content"
@@ -53,13 +54,11 @@ func openStopped(ctx context.Context, path string) (*pageFile, cluster.DB, error
 		return nil, cluster.DB{}, ErrInUse
 	}
 	db, err := dbFacts(ctx, p)
-	if err == nil {
-		err = warm(ctx, p)
-	}
 	if err != nil {
 		p.close()
 		return nil, db, err
 	}
+	p.warm(ctx)
 	return p, db, nil
 }
 
@@ -135,7 +134,9 @@ func records(ctx context.Context, p *pageFile, all map[string]bucket, visit func
 // ChangesSince counts what a stopped member's db or a snapshot file holds above
 // a revision. Revisions is the distance to the db's newest revision. Where the
 // db was compacted above the revision, a key that was deleted since can have
-// gone without a trace: Deleted is then a lower bound; Changed is exact.
+// gone without a trace: Deleted is then a lower bound; Changed is exact. A key
+// that was created and deleted since counts as neither. What lies in the log
+// beyond the db is not counted.
 func ChangesSince(ctx context.Context, dbPath string, revision int64) (cluster.Changes, error) {
 	p, db, err := openStopped(ctx, dbPath)
 	if err != nil {
@@ -146,10 +147,15 @@ func ChangesSince(ctx context.Context, dbPath string, revision int64) (cluster.C
 	if err != nil {
 		return cluster.Changes{}, fmt.Errorf("count changes in %s: %w", dbPath, err)
 	}
-	exists := map[string]bool{}
+	seen := map[string]fate{}
 	err = records(ctx, p, all, func(_ place, r revisionOf) error {
 		if r.main > revision && len(r.kv.Key) > 0 {
-			exists[string(r.kv.Key)] = !r.tombstone
+			f, again := seen[string(r.kv.Key)]
+			f.after = !r.tombstone
+			if !again {
+				f.before = r.tombstone || r.kv.CreateRevision <= revision
+			}
+			seen[string(r.kv.Key)] = f
 		}
 		return nil
 	})
@@ -157,12 +163,43 @@ func ChangesSince(ctx context.Context, dbPath string, revision int64) (cluster.C
 		return cluster.Changes{}, fmt.Errorf("count changes in %s: %w", dbPath, err)
 	}
 	c := cluster.Changes{Since: revision, Revisions: max(0, db.Revision-revision)}
-	for _, alive := range exists {
-		if alive {
-			c.Changed++
-		} else {
+	for _, key := range slices.Sorted(maps.Keys(seen)) {
+		f := seen[key]
+		switch f.change() {
+		case "":
+			continue
+		case "deleted":
 			c.Deleted++
+		default:
+			c.Changed++
+		}
+		if len(c.Objects) < cluster.MaxChangedObjects {
+			c.Objects = append(c.Objects, cluster.ChangedObject{Key: printable(key), Change: f.change()})
 		}
 	}
 	return c, nil
+}
+
+// printable quotes a key that holds anything but printable text.
+func printable(key string) string {
+	if q := strconv.Quote(key); q[1:len(q)-1] != key {
+		return q
+	}
+	return key
+}
+
+// fate tells whether a key existed at a revision and exists now.
+type fate struct{ before, after bool }
+
+// change names what happened to a key; a key that came and went is none.
+func (f fate) change() string {
+	switch {
+	case f.before && f.after:
+		return "changed"
+	case f.after:
+		return "created"
+	case f.before:
+		return "deleted"
+	}
+	return ""
 }

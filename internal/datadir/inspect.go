@@ -90,7 +90,10 @@ func examine(ctx context.Context, p *pageFile, path string) (db examined, damage
 		}
 		return db, nil, err
 	}
-	c, checkErr := check(ctx, p, db.CompactRevision)
+	if !p.ahead.on {
+		p.warm(ctx)
+	}
+	c, checkErr := check(ctx, p, db.CompactRevision, nil)
 	if checkErr != nil {
 		return db, nil, checkErr
 	}
@@ -100,7 +103,7 @@ func examine(ctx context.Context, p *pageFile, path string) (db examined, damage
 	if errors.As(err, &d) {
 		c.defects = append(c.defects, d)
 	}
-	for _, d := range c.defects {
+	for _, d := range c.everything() {
 		if !known[*d] {
 			known[*d] = true
 			damage = append(damage, cluster.Damage{Kind: cluster.DamageDB, File: path, Offset: d.offset, What: d.what})

@@ -62,6 +62,9 @@ func (p *pageFile) read(off int64, size, depth int) ([]byte, error) {
 		p.bufs[depth] = make([]byte, size)
 	}
 	buf := p.bufs[depth][:size]
+	if p.ahead.take(p.f, buf, off) {
+		return buf, nil
+	}
 	if _, err := p.f.ReadAt(buf, off); err != nil {
 		if errors.Is(err, io.EOF) {
 			return nil, &defect{off, "the file ends inside this page"}

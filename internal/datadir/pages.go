@@ -21,6 +21,7 @@ const (
 	bucketHeader    = 16
 	branchPage      = 0x01
 	leafPage        = 0x02
+	metaPage        = 0x04
 	freelistPage    = 0x10
 	bucketFlag      = 0x01
 	noFreelist      = ^uint64(0)
@@ -91,6 +92,9 @@ type pageFile struct {
 	// the error of the walk.
 	report func(*defect)
 	bufs   [maxDepth + 1][]byte
+	ahead  window
+	// stopWarm ends the reading that warm began.
+	stopWarm func()
 }
 
 // openPages opens path. While it is open, it holds a shared lock unless a
@@ -136,7 +140,13 @@ func (p *pageFile) open() error {
 	return nil
 }
 
-func (p *pageFile) close() { p.f.Close() }
+func (p *pageFile) close() {
+	if p.stopWarm != nil {
+		p.stopWarm()
+		p.stopWarm = nil
+	}
+	p.f.Close()
+}
 
 // consistent tells whether what was read since the opening belongs together.
 // bbolt writes a new transaction only into pages that the last committed one

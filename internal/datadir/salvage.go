@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"sync"
 	"syscall"
 
 	"github.com/salvor-project/salvor/internal/cluster"
@@ -240,6 +241,18 @@ func (r *Report) count(k kind, ref entryRef) {
 	}
 }
 
+// deviceOf tells file systems apart: the number of the one that holds a path,
+// or the nearest folder above it that exists; 0 when that is unknown.
+func deviceOf(path string) uint64 {
+	var s syscall.Stat_t
+	err := syscall.Stat(path, &s)
+	for errors.Is(err, fs.ErrNotExist) && path != filepath.Dir(path) {
+		path = filepath.Dir(path)
+		err = syscall.Stat(path, &s)
+	}
+	return uint64(s.Dev)
+}
+
 // room checks that the file system of a folder, or of the nearest one above it
 // that exists, has at least need bytes left.
 func room(dir string, need int64) error {
@@ -260,11 +273,16 @@ func room(dir string, need int64) error {
 
 // meter adds up progress in bytes.
 type meter struct {
+	mu          sync.Mutex
 	done, total int64
 	report      func(done, total int64)
 }
 
 func (m *meter) add(n int64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	m.done = min(m.done+n, m.total)
 	m.report(m.done, m.total)
 }
+
+func (m *meter) addInt(n int) { m.add(int64(n)) }

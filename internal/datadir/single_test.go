@@ -90,6 +90,9 @@ func TestSingleMember(t *testing.T) {
 	t.Run("db pages", c.dbPages)
 	t.Run("db flips", c.dbFlips)
 	t.Run("build alone", c.build)
+	t.Run("restore", c.restores)
+	t.Run("restore refused", c.refused)
+	t.Run("ladder", c.ladder)
 }
 
 // copy gives a fresh copy of the crashed data dir.

@@ -1,12 +1,9 @@
 package datadir
 
 import (
-	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
+	"errors"
 	"fmt"
-	"hash"
 	"io"
 	"os"
 
@@ -23,10 +20,9 @@ func InspectSnapshot(ctx context.Context, path string) (cluster.SnapshotFacts, e
 		return cluster.SnapshotFacts{}, fmt.Errorf("inspect snapshot: %w", err)
 	}
 	s := cluster.SnapshotFacts{Path: path, Size: info.Size(), Modified: info.ModTime(), Trailer: cluster.TrailerMissing}
+	var digests feed
 	if info.Mode().IsRegular() {
-		if s.SHA256, s.Trailer, err = digest(ctx, path); err != nil {
-			return s, fmt.Errorf("inspect snapshot: %w", err)
-		}
+		digests = feedOf(path, info.Size())
 	}
 	p, err := openPages(path)
 	if err != nil {
@@ -34,13 +30,26 @@ func InspectSnapshot(ctx context.Context, path string) (cluster.SnapshotFacts, e
 		if d, ok := asDamage(path, err); ok && !isNotDB(err) {
 			s.Damage = append(s.Damage, d)
 		}
+		if digests.path != "" {
+			err = digests.run(ctx)
+			s.SHA256, s.Trailer = digests.sum, digests.trailer
+			if err != nil {
+				return s, fmt.Errorf("inspect snapshot: %w", err)
+			}
+		}
 		return s, nil
 	}
 	defer p.close()
-	db, damage, err := examine(ctx, p, path)
-	if ctx.Err() != nil {
-		return s, ctx.Err()
+	var db examined
+	var damage []cluster.Damage
+	feedErr, err := beside(ctx, p, &digests, func(ctx context.Context) (err error) {
+		db, damage, err = examine(ctx, p, path)
+		return err
+	})
+	if feedErr != nil || ctx.Err() != nil {
+		return s, fmt.Errorf("inspect snapshot: %w", errors.Join(feedErr, ctx.Err()))
 	}
+	s.SHA256, s.Trailer = digests.sum, digests.trailer
 	s.Damage, s.Keys = damage, db.keys
 	db.Size = s.Size
 	s.DB = cluster.From(db.DB, err)
@@ -59,40 +68,19 @@ func isNotDB(err error) bool {
 // is expected where etcdutl expects one: at a size that is 32 above a multiple
 // of 512 (etcdutl/snapshot/v3_snapshot.go, hasChecksum).
 func digest(ctx context.Context, path string) (string, cluster.Trailer, error) {
-	f, err := os.Open(path)
+	info, err := os.Stat(path)
 	if err != nil {
 		return "", "", err
 	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return "", "", err
-	}
-	body := info.Size()
-	trailer := cluster.TrailerMissing
-	if body%trailerBoundary == trailerSize {
-		body -= trailerSize
-		trailer = cluster.TrailerWrong
-	}
-	h := sha256.New()
-	if err := hashRange(ctx, h, io.LimitReader(f, body)); err != nil {
-		return "", "", err
-	}
-	rest, err := io.ReadAll(io.LimitReader(f, trailerSize+1))
-	if err != nil {
-		return "", "", err
-	}
-	if trailer == cluster.TrailerWrong && bytes.Equal(rest, h.Sum(nil)) {
-		trailer = cluster.TrailerGood
-	}
-	h.Write(rest)
-	return hex.EncodeToString(h.Sum(nil)), trailer, nil
+	f := feedOf(path, info.Size())
+	err = f.run(ctx)
+	return f.sum, f.trailer, err
 }
 
-// hashRange feeds r to h and heeds ctx.
-func hashRange(ctx context.Context, h hash.Hash, r io.Reader) error {
-	_, err := io.CopyBuffer(struct{ io.Writer }{h}, &reader{ctx: ctx, r: r}, make([]byte, 1<<20))
-	return err
+// feedOf is a pass that computes a snapshot's digests.
+func feedOf(path string, size int64) feed {
+	body, _ := bodyOf(size)
+	return feed{path: path, body: body, hash: true}
 }
 
 // reader stops with the context's error and counts what passed.

@@ -56,14 +56,17 @@ func Dial(ctx context.Context, t Transport, opts DialOptions) (*Client, error) {
 	if opts.Host == "" {
 		opts.Host = t.String()
 	}
-	life, end := context.WithCancel(context.WithoutCancel(ctx))
+	life, end := context.WithCancelCause(context.WithoutCancel(ctx))
+	// Starting may take long: a machine that is far away, a binary to place.
+	bound := context.AfterFunc(ctx, func() { end(context.Cause(ctx)) })
 	stream, err := t.Start(life, "host", "serve", "--state-dir", opts.StateDir)
+	bound()
 	if err != nil {
-		end()
+		end(nil)
 		return nil, fmt.Errorf("reach %s: %w", opts.Host, err)
 	}
 	c := &Client{
-		host: opts.Host, transport: t, opts: opts, stream: stream, end: end,
+		host: opts.Host, transport: t, opts: opts, stream: stream, end: func() { end(nil) },
 		broken: make(chan struct{}), boxes: map[int64]chan Progress{},
 	}
 	l := newLines(stream, stream)

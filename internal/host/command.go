@@ -12,8 +12,8 @@ import (
 	"syscall"
 )
 
-// Command is "salvor host …", the side that runs on the machines: serve, send
-// and receive.
+// Command is "salvor host …", the side that runs on the machines: serve, send,
+// receive and digest.
 type Command struct {
 	// Version is this binary's.
 	Version string
@@ -22,7 +22,7 @@ type Command struct {
 }
 
 // errUsage explains the command line.
-var errUsage = errors.New("usage: salvor host serve --state-dir DIR | salvor host send PATH | salvor host receive PATH")
+var errUsage = errors.New("usage: salvor host serve --state-dir DIR | salvor host send PATH | salvor host receive PATH | salvor host digest")
 
 // Run runs one command line, which begins with "host", over the given streams.
 // It is what Local runs.
@@ -47,6 +47,8 @@ func (c Command) Run(ctx context.Context, args []string, stdin io.Reader, stdout
 		return send(ctx, flags.Arg(0), stdin, stdout)
 	case args[1] == "receive" && flags.NArg() == 1:
 		return receive(ctx, filepath.Clean(flags.Arg(0)), stdin, stdout)
+	case args[1] == "digest" && flags.NArg() == 0:
+		return digest(stdout)
 	}
 	return errUsage
 }

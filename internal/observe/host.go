@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"sort"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/salvor-project/salvor/internal/cluster"
@@ -42,6 +43,7 @@ func Host(ctx context.Context, cfg cluster.Config, host, version string) cluster
 	}
 	wg.Go(func() { f.Snapshots = snapshots(ctx, cfg, host) })
 	wg.Go(func() { f.Witnesses = witnesses(cfg, host) })
+	wg.Go(func() { f.ClientProblem = clientProblem(cfg, host, time.Now()) })
 	wg.Wait()
 	return f
 }
@@ -50,7 +52,7 @@ func member(ctx context.Context, m cluster.Member, tls cluster.TLS) cluster.Memb
 	f := cluster.MemberFacts{Name: m.Name}
 	var wg sync.WaitGroup
 	wg.Go(func() { f.Process = cluster.From(supervise.Find(ctx, m)) })
-	wg.Go(func() { f.Disk = cluster.From(datadir.Inspect(ctx, m.DataDir, m.WALDir)) })
+	wg.Go(func() { f.Disk = disk(ctx, m) })
 	wg.Go(func() {
 		live, cancel := context.WithTimeout(ctx, liveBudget)
 		defer cancel()
@@ -60,6 +62,43 @@ func member(ctx context.Context, m cluster.Member, tls cluster.TLS) cluster.Memb
 	wg.Go(func() { f.Space = cluster.From(space(m.DataDir)) })
 	wg.Wait()
 	return f
+}
+
+// disk inspects the data dir, and says where it really is.
+func disk(ctx context.Context, m cluster.Member) cluster.Known[cluster.DataDir] {
+	d := cluster.From(datadir.Inspect(ctx, m.DataDir, m.WALDir))
+	if !d.OK {
+		return d
+	}
+	d.Value.WALFixed = m.WALDir != "" && fixed(m.WALDir)
+	if _, err := os.Readlink(m.DataDir); err != nil {
+		return d
+	}
+	if to, err := filepath.EvalSymlinks(m.DataDir); err == nil {
+		if info, err := os.Stat(to); err == nil && info.IsDir() {
+			d.Value.Link = to
+		}
+	}
+	return d
+}
+
+// fixed tells whether a folder is a symbolic link or lies on another device
+// than the folder that it is in.
+func fixed(dir string) bool {
+	own, err := os.Lstat(dir)
+	if err != nil {
+		return false
+	}
+	if own.Mode()&os.ModeSymlink != 0 {
+		return true
+	}
+	parent, err := os.Stat(filepath.Dir(dir))
+	if err != nil {
+		return false
+	}
+	a, aok := own.Sys().(*syscall.Stat_t)
+	b, bok := parent.Sys().(*syscall.Stat_t)
+	return aok && bok && a.Dev != b.Dev
 }
 
 // certificates reads what lies on disk and what is being served.

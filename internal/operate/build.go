@@ -2,6 +2,7 @@ package operate
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -49,6 +50,9 @@ func (env Env) buildDone(ctx context.Context, a plan.BuildMember) (State, any, e
 			}
 			if d.ClusterID.OK && d.ClusterID.Value == want.ClusterID && d.MemberID.Value == want.MemberID && d.DB.OK {
 				want.Dir, want.Revision = dir, d.DB.Value.Revision
+				if i > 0 { // it may have grown since
+					want.Revision = builtRevision(want, a)
+				}
 				if i == 0 && !owned(ctx, m, a) {
 					return No, nil, nil
 				}
@@ -61,6 +65,17 @@ func (env Env) buildDone(ctx context.Context, a plan.BuildMember) (State, any, e
 		return Unsure, note{fmt.Sprintf("%s exists and is not what was to be built: look what it is and move it away", a.Dir)}, nil
 	}
 	return No, nil, nil
+}
+
+// builtRevision reads the revision that a member was built with from the note
+// that datadir.BuildMember leaves beside; 0 when there is none.
+func builtRevision(want Built, a plan.BuildMember) int64 {
+	raw, err := os.ReadFile(filepath.Clean(a.Dir) + ".salvor.json")
+	var b datadir.Built
+	if err != nil || json.Unmarshal(raw, &b) != nil || b.ClusterID != want.ClusterID || b.MemberID != want.MemberID {
+		return 0
+	}
+	return b.Revision
 }
 
 // build writes beside and renames; datadir.BuildMember finishes or repeats what

@@ -2,6 +2,8 @@ package operate
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
@@ -26,9 +28,11 @@ const nothingThere = "nothing there"
 func (m Moved) NothingThere() bool { return m.Note == nothingThere }
 
 // asideDone: To exists. A rename is atomic and To belongs to this case alone,
-// so that a From beside it is a later one. Without either there was nothing to
-// set aside.
-func asideDone(a plan.SetAside) (State, any, error) {
+// so that a From beside it is a later one. Where there was nothing to set aside
+// a note in the case folder says so: without it, a resume from a mirror that
+// has missed this step's end would take what came of the recovery for the old
+// folder.
+func (env Env) asideDone(a plan.SetAside) (State, any, error) {
 	to, err := exists(a.To)
 	if err != nil {
 		return Unsure, nil, err
@@ -36,20 +40,48 @@ func asideDone(a plan.SetAside) (State, any, error) {
 	if to {
 		return Yes, Moved{From: a.From, To: a.To}, nil
 	}
-	from, err := exists(a.From)
+	noted, err := exists(env.absence(a))
 	if err != nil {
 		return Unsure, nil, err
 	}
-	if !from {
+	if noted {
 		return Yes, Moved{From: a.From, To: a.To, Note: nothingThere}, nil
 	}
 	return No, nil, nil
 }
 
+// absence is the note that there was nothing to set aside.
+func (env Env) absence(a plan.SetAside) string {
+	sum := sha256.Sum256([]byte(a.To))
+	return filepath.Join(env.CaseDir, "nothing-there-"+hex.EncodeToString(sum[:8])+".json")
+}
+
+func (env Env) noteAbsence(a plan.SetAside) (any, error) {
+	result := Moved{From: a.From, To: a.To, Note: nothingThere}
+	b, err := encode(result)
+	if err != nil {
+		return nil, err
+	}
+	if err := durable.MakeDir(env.CaseDir); err != nil {
+		return nil, err
+	}
+	return result, durable.WriteFile(env.absence(a), append(b, '\n'), 0o600)
+}
+
 func (env Env) setAside(ctx context.Context, a plan.SetAside) (any, error) {
-	state, result, err := asideDone(a)
+	state, result, err := env.asideDone(a)
 	if err != nil || state == Yes {
 		return result, err
+	}
+	from, err := exists(a.From)
+	if err == nil && !from {
+		result, err = env.noteAbsence(a)
+		if err == nil {
+			return result, nil
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("set %s aside: %w", a.From, err)
 	}
 	if err := env.move(ctx, a.From, a.To); err != nil {
 		return nil, fmt.Errorf("set %s aside: %w", a.From, err)

@@ -62,7 +62,7 @@ func (env Env) done(ctx context.Context, a plan.Action) (State, any, error) {
 	case plan.BuildMember:
 		return env.buildDone(ctx, a)
 	case plan.SetAside:
-		return asideDone(a)
+		return env.asideDone(a)
 	case plan.PutInPlace:
 		return placeDone(a)
 	case plan.AwaitQuorum:

@@ -32,6 +32,12 @@ func (env Env) quorumDone(ctx context.Context, a plan.AwaitQuorum) (State, any, 
 }
 
 func (env Env) awaitQuorum(ctx context.Context, a plan.AwaitQuorum) (any, error) {
+	// Files that cannot be used today will not become better by waiting.
+	c, err := env.dial(ctx, a.Member)
+	if err != nil {
+		return nil, fmt.Errorf("await quorum through %s: %w", a.Member, err)
+	}
+	_ = c.Close()
 	for end := time.Now().Add(quorumLimit); ; {
 		q, err := env.quorum(ctx, a)
 		if err == nil {

@@ -2,6 +2,7 @@ package operate
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -241,11 +242,12 @@ func TestFolders(t *testing.T) {
 	dir := t.TempDir()
 	from, to := filepath.Join(dir, "a"), filepath.Join(dir, "b")
 	s := story{T: t, ctx: t.Context(), cfg: cluster.Config{Members: []cluster.Member{{Name: "m", Host: "h", DataDir: from}}}}
+	env := Env{Config: s.cfg, Host: "h", CaseDir: filepath.Join(dir, "case")}
 	h := func(a plan.Action) (State, error) {
-		st, _, err := Done(s.ctx, Env{Config: s.cfg, Host: "h"}, a)
+		st, _, err := Done(s.ctx, env, a)
 		return st, err
 	}
-	do := func(a plan.Action) error { _, err := Do(s.ctx, Env{Config: s.cfg, Host: "h"}, a, nil); return err }
+	do := func(a plan.Action) error { _, err := Do(s.ctx, env, a, nil); return err }
 	expect := func(what string, a plan.Action, want State) {
 		t.Helper()
 		if got, err := h(a); got != want || err != nil {
@@ -253,7 +255,7 @@ func TestFolders(t *testing.T) {
 		}
 	}
 	aside, place := plan.SetAside{From: from, To: to}, plan.PutInPlace{From: from, To: to}
-	expect("neither", aside, Yes)
+	expect("neither", aside, No) // it has to be noted
 	expect("neither", place, Unsure)
 	if do(place) == nil {
 		t.Error("nothing was put in place")
@@ -283,6 +285,28 @@ func TestFolders(t *testing.T) {
 		if _, err := os.Stat(f); err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+// TestNothingThere: once nothing was there to set aside, nothing that comes
+// later is taken for it, whoever asks again.
+func TestNothingThere(t *testing.T) {
+	dir := t.TempDir()
+	env := Env{Config: cluster.Config{}, Host: "h", CaseDir: filepath.Join(dir, "case")}
+	a := plan.SetAside{From: filepath.Join(dir, "a"), To: filepath.Join(dir, "b")}
+	for _, when := range []string{"first", "again", "with a later folder"} {
+		raw, err := Do(t.Context(), env, a, nil)
+		var m Moved
+		if err != nil || json.Unmarshal(raw, &m) != nil || !m.NothingThere() {
+			t.Errorf("%s: %s, %v", when, raw, err)
+		}
+		if st, _, err := Done(t.Context(), env, a); st != Yes || err != nil {
+			t.Errorf("%s: done is %s, %v", when, st, err)
+		}
+		mustWrite(t, filepath.Join(a.From, "f"))
+	}
+	if _, err := os.Stat(filepath.Join(a.From, "f")); err != nil {
+		t.Errorf("a later folder was set aside: %v", err)
 	}
 }
 

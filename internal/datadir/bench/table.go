@@ -1,0 +1,180 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// sheet is one bench.
+type sheet struct {
+	ctx  context.Context
+	dir  string
+	peak int64 // of Salvor's own tasks
+}
+
+func bench(ctx context.Context, dir string, rows []string) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	s := &sheet{ctx: ctx, dir: dir}
+	old, live := filepath.Join(dir, "old.db"), filepath.Join(dir, "live.db")
+	if err := generate(old, subject{revisions: 800_000, keys: 100_000, valueSize: 2200, seed: 1}); err != nil {
+		return err
+	}
+	if err := generate(live, subject{revisions: 800_000, keys: 720_000, valueSize: 2200, seed: 2}); err != nil {
+		return err
+	}
+	load, _ := os.ReadFile("/proc/loadavg")
+	fmt.Printf("Load at the start: %s\n", load)
+	fmt.Println("| what | page cache | against | Salvor | times | CPU, against | Salvor | anonymous memory, against | Salvor |\n|---|---|---|---|---|---|---|---|---|")
+	for _, x := range []struct {
+		name string
+		do   func() error
+	}{
+		{"restore", func() error { return s.restore(old, live) }},
+		{"three", func() error { return s.three(old) }},
+		{"check", func() error { return s.check(old) }},
+		{"replay", s.replay},
+	} {
+		if slices.Contains(rows, x.name) {
+			if err := x.do(); err != nil {
+				return err
+			}
+		}
+	}
+	fmt.Printf("\nHighest anonymous memory of Salvor's tasks: %d MiB\n", s.peak>>20)
+	return nil
+}
+
+// one measures one task, cold or warm.
+func (s *sheet) one(isCold bool, task string, args ...string) (result, error) {
+	var err error
+	if isCold {
+		err = cold()
+	} else {
+		err = warm(args[0])
+	}
+	if err != nil {
+		return result{}, err
+	}
+	r, err := run(s.ctx, task, args...)
+	fmt.Fprintf(os.Stderr, "%s cold=%v: %.2f s, CPU %.2f s, %d MiB anonymous, %s\n", task, isCold, r.Seconds, r.cpu, r.anonymous>>20, r.Note)
+	return r, err
+}
+
+func (s *sheet) line(what string, isCold bool, against, own result) {
+	cache := map[bool]string{true: "cold", false: "warm"}[isCold]
+	fmt.Printf("| %s | %s | %.1f s | %.1f s | %.1f | %.1f s | %.1f s | %d MiB | %d MiB |\n", what, cache,
+		against.Seconds, own.Seconds, against.Seconds/own.Seconds, against.cpu, own.cpu, against.anonymous>>20, own.anonymous>>20)
+	s.peak = max(s.peak, own.anonymous)
+}
+
+// serving restores with a task and starts an etcd on the result.
+func (s *sheet) serving(isCold bool, task, source string) (result, error) {
+	out := filepath.Join(s.dir, "out")
+	if err := os.RemoveAll(out); err != nil {
+		return result{}, err
+	}
+	defer os.RemoveAll(out)
+	r, err := s.one(isCold, task, source, out)
+	if err != nil {
+		return r, err
+	}
+	up, err := run(s.ctx, "serve", out)
+	fmt.Fprintf(os.Stderr, "  serve: %.2f s, %s\n", up.Seconds, up.Note)
+	r.Seconds += up.Seconds
+	r.cpu += up.cpu
+	return r, err
+}
+
+func (s *sheet) restore(old, live string) error {
+	for _, x := range []struct{ what, source string }{{"restore until serving, 12 % live", old}, {"restore until serving, 90 % live", live}} {
+		for _, isCold := range []bool{true, false} {
+			against, err := s.serving(isCold, "etcdutl-restore", x.source)
+			if err != nil {
+				return err
+			}
+			own, err := s.serving(isCold, "restore", x.source)
+			if err != nil {
+				return err
+			}
+			s.line(x.what, isCold, against, own)
+		}
+	}
+	return nil
+}
+
+func (s *sheet) three(old string) error {
+	out := filepath.Join(s.dir, "out")
+	defer os.RemoveAll(out)
+	for _, isCold := range []bool{true, false} {
+		var results [2]result
+		for i, task := range []string{"etcdutl-restore-three", "restore-three"} {
+			if err := os.RemoveAll(out); err != nil {
+				return err
+			}
+			var err error
+			if results[i], err = s.one(isCold, task, old, out); err != nil {
+				return err
+			}
+		}
+		s.line("restore three members, 12 % live", isCold, results[0], results[1])
+	}
+	return nil
+}
+
+func (s *sheet) check(old string) error {
+	for _, x := range []struct{ what, against, own string }{
+		{"check L0-L2 against `etcdutl snapshot status`", "etcdutl-status", "check-L2"},
+		{"check L0-L3 against cat", "cat", "check-L3"},
+	} {
+		for _, isCold := range []bool{true, false} {
+			against, err := s.one(isCold, x.against, old)
+			if err != nil {
+				return err
+			}
+			own, err := s.one(isCold, x.own, old)
+			if err != nil {
+				return err
+			}
+			s.line(x.what, isCold, against, own)
+		}
+	}
+	return nil
+}
+
+// replay compares revisions a second.
+func (s *sheet) replay() error {
+	dir, out := filepath.Join(s.dir, "log"), filepath.Join(s.dir, "out")
+	if err := generateLog(dir); err != nil {
+		return err
+	}
+	for _, left := range []string{out, out + ".json", out + ".live"} {
+		if err := os.RemoveAll(left); err != nil {
+			return err
+		}
+		defer os.RemoveAll(left)
+	}
+	own, err := s.one(false, "replay", filepath.Join(dir, "member", "snap", "db"), out)
+	if err != nil {
+		return err
+	}
+	live, err := run(s.ctx, "replay-live", out+".live")
+	if err != nil {
+		return err
+	}
+	rate, err := strconv.ParseFloat(strings.TrimSpace(live.Note), 64)
+	if err != nil {
+		return err
+	}
+	mine := replayed / own.Seconds
+	fmt.Printf("| replay, revisions/s, against one Txn at a time | warm | %.0f | %.0f | %.1f | %.1f s | %.1f s | %d MiB | %d MiB |\n",
+		rate, mine, mine/rate, live.cpu, own.cpu, live.anonymous>>20, own.anonymous>>20)
+	s.peak = max(s.peak, own.anonymous)
+	return nil
+}

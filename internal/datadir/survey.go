@@ -1,0 +1,179 @@
+package datadir
+
+import (
+	"context"
+	"fmt"
+	"math"
+
+	"go.etcd.io/etcd/server/v3/storage/schema"
+)
+
+// survey is what one walk through a sound db finds out: where its buckets and
+// the leaves of the key bucket are, and which records are live at a revision.
+type survey struct {
+	p   *pageFile
+	all map[string]bucket
+	// at is the revision that live is about.
+	at      int64
+	leaves  []leafSpan
+	live    bitmap
+	records int
+	// latest is the greatest revision of all records.
+	latest revision
+	// keys counts the live ones, bytes their records.
+	keys, bytes int64
+	// phantom is the place of the last record with an empty key, plus one.
+	phantom int
+}
+
+// leafSpan is a leaf of the key bucket.
+type leafSpan struct {
+	page  uint32
+	count uint16
+}
+
+// newest is what is known of a key so far: its newest record, by its place in
+// the row of all, plus one; 0 when the key is deleted.
+type newest struct {
+	record uint32
+	size   uint32
+}
+
+type bitmap []uint64
+
+func (b bitmap) has(i int) bool { return b[i/64]&(1<<(i%64)) != 0 }
+
+func (b *bitmap) set(i int) {
+	for i/64 >= len(*b) {
+		*b = append(*b, 0)
+	}
+	(*b)[i/64] |= 1 << (i % 64)
+}
+
+func (b bitmap) clear(i int) { b[i/64] &^= 1 << (i % 64) }
+
+// take walks the whole db in the order of its keys; the first damage is the
+// error. at is the revision at which records are live; 0 means the newest. The
+// empty key that etcdutl's revision bump leaves is live for etcd, and here only
+// when phantom is true. Memory: 34 bytes for each key that ever was, and a
+// little for each leaf and record.
+func takeSurvey(ctx context.Context, p *pageFile, at int64, phantom bool) (*survey, error) {
+	s := &survey{p: p, at: at}
+	if at == 0 {
+		s.at = math.MaxInt64
+	}
+	p.seen = make([]uint64, p.meta.end/64+1)
+	p.seen[0] |= 3
+	defer func() { p.seen = nil }()
+	var err error
+	if s.all, err = p.buckets(ctx); err != nil {
+		return nil, err
+	}
+	for name, b := range s.all {
+		visit := func(place, []byte, []byte) error { return nil }
+		if name == string(schema.Key.Name()) {
+			visit = s.visitor(newKeyTable[newest](), phantom)
+		}
+		if err := p.each(ctx, b, visit); err != nil {
+			return nil, fmt.Errorf("bucket %q: %w", name, err)
+		}
+	}
+	if _, ok := s.all[string(schema.Key.Name())]; !ok {
+		return nil, &defect{-1, "the db has no bucket \"key\": no etcd wrote it"}
+	}
+	return s, nil
+}
+
+func (s *survey) visitor(keys *keyTable[newest], phantom bool) visitor {
+	return func(at place, key, value []byte) error {
+		r, err := parseRevision(key)
+		if err != nil {
+			return &defect{s.p.offset(at), err.Error()}
+		}
+		rec, err := parseRecord(value)
+		if err != nil {
+			return &defect{s.p.offset(at), fmt.Sprintf("revision %d cannot be decoded: %v", r.main, err)}
+		}
+		if at.page > math.MaxUint32 || s.records == math.MaxUint32-1 {
+			return fmt.Errorf("the db is too large: page %d, %d records", at.page, s.records)
+		}
+		if at.index == 0 {
+			s.leaves = append(s.leaves, leafSpan{page: uint32(at.page)})
+		}
+		s.leaves[len(s.leaves)-1].count++
+		ordinal := s.records
+		s.records++
+		s.latest = r
+		if len(rec.key) == 0 && r.main <= s.at {
+			s.phantom = s.records
+		}
+		if r.main > s.at || (len(rec.key) == 0 && !phantom) {
+			return nil
+		}
+		s.note(keys, ordinal, r, rec.key, len(key)+len(value))
+		return nil
+	}
+}
+
+// note makes a record the newest of its key.
+func (s *survey) note(keys *keyTable[newest], ordinal int, r revision, key []byte, size int) {
+	n, _ := keys.at(key)
+	if n.record > 0 {
+		s.live.clear(int(n.record - 1))
+		s.keys--
+		s.bytes -= int64(n.size)
+	}
+	*n = newest{}
+	if !r.tombstone {
+		s.live.set(ordinal)
+		s.keys++
+		s.bytes += int64(size)
+		*n = newest{record: uint32(ordinal + 1), size: uint32(size)}
+	}
+}
+
+// isLive tells whether a record is live, by its place in the row of all.
+func (s *survey) isLive(ordinal int) bool { return ordinal/64 < len(s.live) && s.live.has(ordinal) }
+
+// eachLive visits the live records again in the order of revisions, and reads
+// only the leaves that hold one.
+func (s *survey) eachLive(ctx context.Context, visit func(key, value []byte) error) error {
+	b := s.all[string(schema.Key.Name())]
+	ordinal := 0
+	for i, leaf := range s.leaves {
+		first := ordinal
+		ordinal += int(leaf.count)
+		if !s.anyLive(first, ordinal) {
+			continue
+		}
+		if i%256 == 0 && ctx.Err() != nil {
+			return ctx.Err()
+		}
+		pg, err := s.p.inlineOr(b, uint64(leaf.page), 0)
+		if err != nil {
+			return err
+		}
+		for i := range int(leaf.count) {
+			if !s.isLive(first + i) {
+				continue
+			}
+			_, key, value, ok := pg.leaf(i)
+			if !ok {
+				return &defect{s.p.offset(place{page: pg.number}), "the page has changed"}
+			}
+			if err := visit(key, value); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (s *survey) anyLive(from, to int) bool {
+	for i := from; i < to; i++ {
+		if s.isLive(i) {
+			return true
+		}
+	}
+	return false
+}
