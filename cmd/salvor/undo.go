@@ -193,7 +193,10 @@ verdict, and after it there is no way back: make a backup first.
 		if err := folder.Read(casefile.VerdictFile, &v); err != nil || !v.Passed {
 			return hint(fmt.Errorf("case %s has no passed verdict: nothing is deleted", folder.Name()), "`salvor verify %s` looks again", folder.Dir)
 		}
-		return a.undo(c.Context(), list[0], k, true)
+		if err := a.undo(c.Context(), list[0], k, true); err != nil {
+			return err
+		}
+		return a.removeBinaries(c.Context())
 	}
 	return c
 }

@@ -1,6 +1,7 @@
 package diagnose
 
 import (
+	"strings"
 	"time"
 
 	"github.com/salvor-project/salvor/internal/cluster"
@@ -36,7 +37,10 @@ type memberView struct {
 	// now is the clock of the member's host, the coordinator's when unknown.
 	now     time.Time
 	reached bool
-	state   State
+	// blind tells that Salvor's own certificate, key or authority is wrong on
+	// the member's host: silence then says nothing about the member.
+	blind bool
+	state State
 }
 
 func newView(f cluster.Facts) view {
@@ -63,7 +67,7 @@ func viewMember(f cluster.Facts, m cluster.Member) memberView {
 	if !ok || !h.Reached.OK {
 		return mv
 	}
-	mv.reached = true
+	mv.reached, mv.blind = true, h.ClientProblem != ""
 	if !h.Reached.Value.Clock.IsZero() {
 		mv.now = h.Reached.Value.Clock
 	}
@@ -261,6 +265,8 @@ func (v view) stateOf(m memberView) State {
 		return StateLost
 	case v.expelled(m):
 		return StateRemoved
+	case m.facts.Process.OK && m.facts.Process.Value.Running && !barred(m) && (m.blind || Refusing(m.facts.Live.Why)):
+		return StateUnknown // it is there, and does not want to talk to us
 	case m.facts.Process.OK && m.facts.Process.Value.Running:
 		return StateStuck
 	case !m.facts.Disk.OK || !m.facts.Process.OK:
@@ -283,4 +289,15 @@ func (v view) liveState(m memberView) State {
 		return StateServing
 	}
 	return StateNoQuorum
+}
+
+// Refusing tells the answers of a member that is there and does not want to
+// talk to Salvor from the silence of one that hangs or has no open port.
+func Refusing(why string) bool {
+	for _, sign := range []string{"tls: ", "x509: ", "certificate", "permission denied", "authentication", "invalid auth", "broken pipe", "connection reset"} {
+		if strings.Contains(why, sign) {
+			return true
+		}
+	}
+	return false
 }

@@ -17,24 +17,13 @@ func blind(f cluster.Facts) error {
 			return fmt.Errorf("%w: the members on %s cannot be asked: %s: mend `client` in salvor.yaml", ErrUnseen, h.Name, h.ClientProblem)
 		}
 		for _, m := range h.Members {
-			if m.Process.OK && m.Process.Value.Running && !m.Live.OK && refusing(m.Live.Why) && !outdated(m, h) {
+			if m.Process.OK && m.Process.Value.Running && !m.Live.OK && diagnose.Refusing(m.Live.Why) && !outdated(m, h) {
 				return fmt.Errorf("%w: %s runs and may be serving, but it could not be asked: %s: mend `client` in salvor.yaml, or stop %s yourself",
 					ErrUnseen, m.Name, m.Live.Why, m.Name)
 			}
 		}
 	}
 	return nil
-}
-
-// refusing tells the answers of a member that is there and does not want to
-// talk to Salvor from the silence of one that hangs or has no open port.
-func refusing(why string) bool {
-	for _, sign := range []string{"tls: ", "x509: ", "certificate", "permission denied", "authentication", "invalid auth", "broken pipe", "connection reset"} {
-		if strings.Contains(why, sign) {
-			return true
-		}
-	}
-	return false
 }
 
 // outdated tells that the member's own certificates explain why nobody can

@@ -75,8 +75,8 @@ var findings = map[string]entry{
 		"%[1]s: its process runs (PID %[2]s) but does not answer: %[3]s.",
 		"%[1]s：进程在运行（PID %[2]s），但没有应答：%[3]s。"},
 	"finding.etcd-member-stopped": {
-		"%[1]s does not run; its files in %[2]s are sound. Starting it is enough.",
-		"%[1]s 没有运行；%[2]s 中的文件完好。启动即可。"},
+		"%[1]s does not run; its files in %[2]s are sound.",
+		"%[1]s 没有运行；%[2]s 中的文件完好。"},
 	"finding.etcd-no-leader-though-running": {
 		"%[2]s run but elect no leader: they do not reach one another. Look at the network, firewall and peer certificates; the data is not the problem.",
 		"%[2]s 在运行，却选不出 leader：成员之间互不可达。请检查网络、防火墙和 peer 证书；数据本身没有问题。"},
