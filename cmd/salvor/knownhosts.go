@@ -42,7 +42,7 @@ HOST is a host of the configuration, or [user@]host[:port].
 			return err
 		}
 		if fingerprint != "" && !strings.HasPrefix(fingerprint, "SHA256:") {
-			return usageError{fmt.Errorf("--fingerprint %q: it begins with SHA256:", fingerprint)}
+			return usageError{fmt.Errorf("--fingerprint %q: one begins with SHA256: and is written as ssh-keygen -l does", fingerprint)}
 		}
 		for _, name := range list {
 			if err := a.acceptHost(c, name, fingerprint); err != nil {

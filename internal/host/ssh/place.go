@@ -59,19 +59,33 @@ func (o Options) verify(ctx context.Context, c *conn, p Placement) error {
 // its state folder. Sessions that run go on; the next one places the binary
 // again.
 func (t *Transport) Remove(ctx context.Context) error {
+	err := t.remove(ctx)
+	if full(err) { // the connection was passed over: again, over another one
+		err = t.remove(ctx)
+	}
+	if err != nil {
+		return fmt.Errorf("%s: remove salvor's binary: %w", t, err)
+	}
+	return nil
+}
+
+func (t *Transport) remove(ctx context.Context) error {
 	c, err := t.connect(ctx)
 	if err != nil {
-		return fmt.Errorf("%s: remove salvor's binary: %w", t, err)
+		return err
 	}
-	defer t.release(c)
 	defer func() { <-t.turn }()
+	defer t.release(c)
 	w, err := t.opts.newWorker(ctx, c, removeScript, t.opts.folder())
-	if err == nil {
-		_, err = w.expect("removed")
-		err = w.explain(err)
+	if full(err) {
+		t.pass(c)
 	}
 	if err != nil {
-		return fmt.Errorf("%s: remove salvor's binary: %w", t, err)
+		return err
+	}
+	_, err = w.expect("removed")
+	if err = w.explain(err); err != nil {
+		return err
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -32,17 +32,39 @@ type stream struct {
 	done    chan struct{}
 	err     error // written before done is closed
 	release func()
-	// killer runs a command line beside this session, perhaps over another
-	// connection; nil for what need not be killed.
-	killer func(ctx context.Context, args []string) error
+	// killer kills the process group of this session's process from beside
+	// it; nil for what need not be killed.
+	killer func(pid int64) error
 
 	once     sync.Once
 	closeErr error
 }
 
 // start runs a command line on the machine. Once it has succeeded, release is
-// called when the session is over, perhaps more than once.
+// called when the session is over, perhaps more than once. When the machine
+// opens no more sessions, it is asked again for a moment: sshd may still have
+// to sweep up one that has just ended.
 func (c *conn) start(ctx context.Context, o Options, args []string, release func()) (*stream, error) {
+	for wait := 10 * time.Millisecond; ; wait *= 2 {
+		s, err := c.tryStart(ctx, o, args, release)
+		if err == nil || !full(err) || wait > 200*time.Millisecond {
+			return s, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		case <-time.After(wait):
+		}
+	}
+}
+
+// full tells whether a connection takes no more sessions.
+func full(err error) bool {
+	var refused *ssh.OpenChannelError
+	return errors.As(err, &refused)
+}
+
+func (c *conn) tryStart(ctx context.Context, o Options, args []string, release func()) (*stream, error) {
 	head, err := words(args)
 	if err != nil {
 		return nil, err
@@ -207,9 +229,7 @@ func (s *stream) kill(grace time.Duration) error {
 	pid := s.pid.Load()
 	err := errors.New("its process is not known")
 	if pid > 0 && s.killer != nil {
-		ctx, cancel := context.WithTimeout(context.Background(), orDefault(s.opts.Limits.Connect, 10*time.Second))
-		defer cancel()
-		err = s.killer(ctx, []string{"/bin/sh", "-c", `kill -s KILL -- "-$1"`, "sh", strconv.FormatInt(pid, 10)})
+		err = s.killer(pid)
 	}
 	_ = s.session.Close()
 	if err == nil {

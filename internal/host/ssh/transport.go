@@ -4,10 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"sync"
 	"time"
-
-	"golang.org/x/crypto/ssh"
 
 	"github.com/salvor-project/salvor/internal/host"
 )
@@ -74,28 +73,14 @@ func (t *Transport) Start(ctx context.Context, args ...string) (host.Stream, err
 // session runs a command line on a connection whose use was counted.
 func (t *Transport) session(ctx context.Context, c *conn, args []string) (*stream, error) {
 	release := sync.OnceFunc(func() { t.release(c) })
-	for wait := 10 * time.Millisecond; ; wait *= 2 {
-		s, err := c.start(ctx, t.opts, t.opts.privileged(args...), release)
-		if err == nil {
-			s.killer = t.command
-			return s, nil
-		}
-		// sshd may still have to sweep up a session that has just ended.
-		if !full(err) || wait > 100*time.Millisecond {
-			release()
-			return nil, err
-		}
-		select {
-		case <-ctx.Done():
-		case <-time.After(wait):
-		}
+	s, err := c.start(ctx, t.opts, t.opts.privileged(args...), release)
+	if err != nil {
+		release()
+		return nil, err
 	}
-}
-
-// full tells whether a connection takes no more sessions.
-func full(err error) bool {
-	var refused *ssh.OpenChannelError
-	return errors.As(err, &refused)
+	lasting := context.WithoutCancel(ctx)
+	s.killer = func(pid int64) error { return t.kill(lasting, pid) }
+	return s, nil
 }
 
 // pass makes the next session use another connection.
@@ -105,6 +90,13 @@ func (t *Transport) pass(c *conn) {
 	if t.conn == c {
 		t.conn = nil
 	}
+}
+
+// kill kills a process group, perhaps over another connection.
+func (t *Transport) kill(ctx context.Context, pid int64) error {
+	ctx, cancel := context.WithTimeout(ctx, orDefault(t.opts.Limits.Connect, 10*time.Second))
+	defer cancel()
+	return t.command(ctx, []string{"/bin/sh", "-c", `kill -s KILL -- "-$1"`, "sh", strconv.FormatInt(pid, 10)})
 }
 
 // command runs a command line that reads and writes nothing to its end.

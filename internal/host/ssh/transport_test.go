@@ -28,13 +28,16 @@ func listen(t *testing.T, serve func(net.Conn)) Address {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { l.Close() })
+	done := make(chan struct{})
+	t.Cleanup(func() { l.Close(); <-done })
 	go func() {
+		defer close(done)
 		for {
 			c, err := l.Accept()
 			if err != nil {
 				return
 			}
+			defer c.Close() // and not before: what nobody holds is closed
 			if serve != nil {
 				go serve(c)
 			}
@@ -247,6 +250,9 @@ func TestOneSessionPerConnection(t *testing.T) {
 		t.Error(err)
 	}
 	if err := c.Call(t.Context(), "echo", nil, nil, nil); err != nil {
+		t.Error(err)
+	}
+	if err := m.Remove(t.Context()); err != nil {
 		t.Error(err)
 	}
 	sshtest.Stop(t, c.Hello().PID)
