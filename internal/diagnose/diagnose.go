@@ -33,6 +33,11 @@ func (v view) unknown() []say.Text {
 			out = append(out, say.New("unknown.host", h.Name, h.Reached.Why))
 		}
 	}
+	for _, h := range v.facts.Hosts {
+		if h.Reached.OK && h.ClientProblem != "" {
+			out = append(out, say.New("unknown.client", h.Name, h.ClientProblem))
+		}
+	}
 	for _, e := range v.strangers {
 		out = append(out, say.New("unknown.stranger", e.Name, strings.Join(e.PeerURLs, ",")))
 	}

@@ -29,10 +29,10 @@ func Build(f cluster.Facts, d diagnose.Diagnosis, c Choices) (Plan, error) {
 	if c.Bump == 0 {
 		c.Bump = DefaultBump
 	}
-	if err := refusal(d, c); err != nil {
+	if err := blind(f); err != nil {
 		return Plan{}, err
 	}
-	if err := blind(f); err != nil {
+	if err := refusal(d, c); err != nil {
 		return Plan{}, err
 	}
 	source, err := pick(d, c)

@@ -90,6 +90,12 @@ var findings = map[string]entry{
 	"unknown.process": {
 		"%[1]s: whether its process runs (%[2]s)",
 		"%[1]s：进程是否在运行（%[2]s）"},
+	"unknown.client": {
+		"whether the members on %[1]s serve: Salvor could not ask them (%[2]s)",
+		"%[1]s 上的成员是否在服务:Salvor 无法询问它们(%[2]s)"},
+	"tell.unknown.client": {
+		"mend `client` in salvor.yaml, then `salvor diagnose`",
+		"修正 salvor.yaml 中的 `client`,然后 `salvor diagnose`"},
 	"unknown.stranger": {
 		"%[1]s (%[2]s): votes in this cluster, but salvor.yaml does not name it",
 		"%[1]s(%[2]s):在该集群中有投票权,但 salvor.yaml 没有写它"},
