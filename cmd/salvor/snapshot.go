@@ -82,7 +82,7 @@ func (a *app) image(ctx context.Context, s subject, scratch string) (path string
 	if err != nil {
 		return "", done, fmt.Errorf("make a folder for a copy: %w", err)
 	}
-	done = func() { os.RemoveAll(work) }
+	done = func() { _ = os.RemoveAll(work) }
 	r, err := datadir.Salvage(ctx, datadir.Source{DB: s.db, WALDir: s.wal}, filepath.Join(work, "image.db"), nil)
 	if err != nil {
 		done()

@@ -50,7 +50,9 @@ func (c crashed) snapshots(t *testing.T) {
 func notSnapshots(t *testing.T) {
 	var zipped bytes.Buffer
 	w := gzip.NewWriter(&zipped)
-	w.Write([]byte("a snapshot, packed"))
+	if _, err := w.Write([]byte("a snapshot, packed")); err != nil {
+		t.Fatal(err)
+	}
 	w.Close()
 	for name, f := range map[string]struct {
 		data []byte

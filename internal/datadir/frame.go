@@ -7,8 +7,6 @@ import (
 	"hash/crc32"
 
 	"go.etcd.io/etcd/server/v3/storage/wal"
-	"go.etcd.io/etcd/server/v3/storage/wal/walpb"
-	"google.golang.org/protobuf/proto"
 )
 
 // castagnoli is the table of the log's checksums (server/storage/wal/wal.go).
@@ -54,11 +52,11 @@ func parseFrame(buf []byte, off int64) (frame, error) {
 		return f, errOverrun
 	}
 	f.end = off + 8 + size + pad
-	var rec walpb.Record
-	if err := proto.Unmarshal(buf[off+8:off+8+size], &rec); err != nil || rec.Type == nil {
+	kind, crc, data, ok := wireRecord(buf[off+8 : off+8+size])
+	if !ok {
 		return f, errRecord
 	}
-	f.kind, f.crc, f.data = rec.GetType(), rec.GetCrc(), rec.Data
+	f.kind, f.crc, f.data = kind, crc, data
 	if f.kind < wal.MetadataType || f.kind > wal.SnapshotType {
 		return f, errRecord
 	}

@@ -97,9 +97,9 @@ func writeImage(ctx context.Context, work, part string, r *Report, m *meter) (er
 		return err
 	}
 	defer func() {
-		f.Close()
+		_ = f.Close()
 		if err != nil {
-			os.Remove(part)
+			_ = os.Remove(part)
 		}
 	}()
 	if err := writePages(ctx, work, f, m); err != nil {

@@ -107,7 +107,7 @@ func openPages(path string) (*pageFile, error) {
 	}
 	p := &pageFile{f: f}
 	if err := p.open(); err != nil {
-		f.Close()
+		_ = f.Close()
 		return nil, err
 	}
 	return p, nil
@@ -145,7 +145,7 @@ func (p *pageFile) close() {
 		p.stopWarm()
 		p.stopWarm = nil
 	}
-	p.f.Close()
+	_ = p.f.Close()
 }
 
 // consistent tells whether what was read since the opening belongs together.

@@ -67,6 +67,13 @@ type replayer struct {
 	}
 	applier apply.UberApplier
 	lg      *zap.Logger
+	alarms  *v3alarm.AlarmStore
+	users   auth.AuthStore
+	waiters wait.Wait
+	// plain is true while neither auth nor an alarm stands between a request
+	// and the store; slowly sends all through the applier, for tests.
+	plain, slowly bool
+	quickly       int // requests that did not need the applier
 }
 
 // openReplayer opens a private copy of a db. After an error, and after an
@@ -97,6 +104,7 @@ func openReplayer(ctx context.Context, path string, size int64) (r *replayer, er
 		return nil, err
 	}
 	users := auth.NewAuthStore(lg, schema.NewAuthBackend(lg, r.be), tokens, bcryptCost)
+	r.alarms, r.users, r.waiters = alarms, users, wait.New()
 	r.applier = apply.NewUberApplier(apply.ApplierOptions{
 		Logger: lg, KV: r.kv, AlarmStore: alarms, AuthStore: users, Lessor: r.lessor, Cluster: group,
 		RaftStatus: r, SnapshotServer: r, ConsistentIndex: r.index, Backend: r.be,
@@ -107,7 +115,13 @@ func openReplayer(ctx context.Context, path string, size int64) (r *replayer, er
 			r.index.SetConsistentIndex(i, term)
 		}
 	})
+	r.look()
 	return r, r.settle(ctx)
+}
+
+// look finds out whether requests reach the store as they are.
+func (r *replayer) look() {
+	r.plain = !r.users.IsAuthEnabled() && len(r.alarms.Get(etcdserverpb.AlarmType_NONE)) == 0
 }
 
 // settle waits for a compaction that the db had begun and etcd resumes.
@@ -152,27 +166,49 @@ const (
 
 // apply applies one entry as server/etcdserver/server.go (apply and
 // applyEntryNormal) does. Membership is left alone: a restore replaces it.
-func (r *replayer) apply(ctx context.Context, e *raftpb.Entry) (k kind, err error) {
+func (r *replayer) apply(ctx context.Context, e *raftpb.Entry) (kind, error) {
+	return r.applyDecoded(ctx, decode(e))
+}
+
+// decoded is an entry with its request.
+type decoded struct {
+	entry *raftpb.Entry
+	req   *etcdserverpb.InternalRaftRequest
+	kind  kind
+	err   error
+}
+
+// decode reads an entry's request and tells what it is about.
+func decode(e *raftpb.Entry) decoded {
+	d := decoded{entry: e}
+	switch {
+	case e.GetType() != raftpb.EntryNormal:
+		d.kind = kindMembership
+		return d
+	case len(e.GetData()) == 0:
+		d.kind = kindEmpty
+		return d
+	}
+	d.req = &etcdserverpb.InternalRaftRequest{}
+	if proto.Unmarshal(e.Data, d.req) != nil {
+		d.kind = kindV2 // a request of the v2 API, as etcd 3.4 and older logged them
+		return d
+	}
+	d.kind, d.err = classify(d.req)
+	return d
+}
+
+func (r *replayer) applyDecoded(ctx context.Context, d decoded) (k kind, err error) {
 	defer recoverAs(&err)
+	e, req := d.entry, d.req
 	r.index.SetConsistentApplyingIndex(e.GetIndex(), e.GetTerm())
 	defer func() {
 		if err == nil && r.index.ConsistentIndex() < e.GetIndex() {
 			r.index.SetConsistentIndex(e.GetIndex(), e.GetTerm())
 		}
 	}()
-	if e.GetType() != raftpb.EntryNormal {
-		return kindMembership, nil
-	}
-	if len(e.GetData()) == 0 {
-		return kindEmpty, nil
-	}
-	var req etcdserverpb.InternalRaftRequest
-	if proto.Unmarshal(e.Data, &req) != nil {
-		return kindV2, nil // a request of the v2 API, as etcd 3.4 and older logged them
-	}
-	k, err = classify(&req)
-	if err != nil || k != kindRequest {
-		return k, err
+	if d.err != nil || d.kind != kindRequest {
+		return d.kind, d.err
 	}
 	if req.ClusterVersionSet != nil {
 		v, err := semver.NewVersion(req.ClusterVersionSet.Ver)
@@ -181,15 +217,20 @@ func (r *replayer) apply(ctx context.Context, e *raftpb.Entry) (k kind, err erro
 		}
 		return kindMembership, err
 	}
-	result, _ := apply.Apply(r.lg, e, r.applier, wait.New(), membership.ApplyBoth)
+	if r.quick(req) {
+		r.quickly++
+		return d.kind, nil
+	}
+	defer r.look()
+	result, _ := apply.Apply(r.lg, e, r.applier, r.waiters, membership.ApplyBoth)
 	if result != nil && result.Physc != nil {
 		select {
 		case <-result.Physc:
 		case <-ctx.Done():
-			return k, ctx.Err()
+			return d.kind, ctx.Err()
 		}
 	}
-	return k, nil
+	return d.kind, nil
 }
 
 // classify tells what a request is about. A request of which this version of

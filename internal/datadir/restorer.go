@@ -368,4 +368,3 @@ func (w *restorer) confirm(ctx context.Context, m *meter) error {
 	m.add(m.total)
 	return nil
 }
-

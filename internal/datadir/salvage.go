@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"sync"
 	"syscall"
 
@@ -99,6 +100,7 @@ func salvage(ctx context.Context, s Source, out string, progress func(done, tota
 	if err != nil {
 		return Report{}, err
 	}
+	debug.FreeOSMemory() // a whole segment and the tables of the check are done with
 	body := int64(p.meta.end) * int64(p.meta.pageSize)
 	if err := room(filepath.Dir(out), 2*body+3*t.bytes+64<<20); err != nil {
 		return Report{}, err
@@ -200,28 +202,24 @@ func replay(ctx context.Context, work string, size int64, t tail, r *Report, m *
 	if err != nil {
 		return fmt.Errorf("open the copy of the db: %w", err)
 	}
-	segment, buf := -1, []byte(nil)
-	for _, ref := range t.entries {
-		if err := ctx.Err(); err != nil {
-			return errors.Join(err, e.close())
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	for b := range t.batches(ctx) {
+		if b.err != nil {
+			return errors.Join(b.err, e.close())
 		}
-		if ref.segment != segment {
-			segment = ref.segment
-			if buf, err = os.ReadFile(filepath.Join(t.log.dir, t.log.segments[segment].Name)); err != nil {
-				return errors.Join(err, e.close())
+		for i, d := range b.list {
+			k, err := e.applyDecoded(ctx, d)
+			if err != nil {
+				// Not closed: a panic inside etcd's packages leaves their locks held.
+				return fmt.Errorf("apply entry %d: %w", b.refs[i].index, err)
 			}
+			r.count(k, b.refs[i])
+			m.add(b.refs[i].size)
 		}
-		entry, err := t.log.entry(buf, ref)
-		if err != nil {
-			return errors.Join(fmt.Errorf("read entry %d: %w", ref.index, err), e.close())
-		}
-		k, err := e.apply(ctx, entry)
-		if err != nil {
-			// Not closed: a panic inside etcd's packages leaves their locks held.
-			return fmt.Errorf("apply entry %d: %w", ref.index, err)
-		}
-		r.count(k, ref)
-		m.add(ref.size)
+	}
+	if err := ctx.Err(); err != nil {
+		return errors.Join(err, e.close())
 	}
 	return e.close()
 }

@@ -93,6 +93,8 @@ func TestSingleMember(t *testing.T) {
 	t.Run("restore", c.restores)
 	t.Run("restore refused", c.refused)
 	t.Run("ladder", c.ladder)
+	t.Run("served", c.served)
+	t.Run("restore repeated", c.repeated)
 }
 
 // copy gives a fresh copy of the crashed data dir.

@@ -60,8 +60,8 @@ func InspectSnapshot(ctx context.Context, path string) (cluster.SnapshotFacts, e
 }
 
 func isNotDB(err error) bool {
-	_, ok := err.(*notDB)
-	return ok
+	var e *notDB
+	return errors.As(err, &e)
 }
 
 // digest computes the sha256 of a whole file and judges its trailer. A trailer

@@ -120,4 +120,3 @@ func (r rebirth) versions(meta, versions smallBucket) error {
 	}
 	return nil
 }
-

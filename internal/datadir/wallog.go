@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -74,6 +75,8 @@ type walLog struct {
 	runs   []run
 	damage []cluster.Damage
 	whole  bool
+	// buf holds the segment that is being read.
+	buf []byte
 }
 
 // readWAL reads every segment of a log. live says that an etcd is writing it:
@@ -102,6 +105,7 @@ func readWAL(ctx context.Context, dir string, live bool) (*walLog, error) {
 		l.segment(n, i == len(names)-1, live, &c)
 	}
 	l.doubt()
+	l.buf = nil
 	return l, nil
 }
 
@@ -164,7 +168,7 @@ func (l *walLog) doubt() {
 // segment reads one file.
 func (l *walLog) segment(n segmentName, last, live bool, c *chain) {
 	path := filepath.Join(l.dir, n.name)
-	buf, err := os.ReadFile(path)
+	buf, err := readInto(path, &l.buf)
 	if err != nil {
 		l.cut()
 		l.hurt(cluster.DamageWAL, path, 0, "cannot read: "+err.Error())
@@ -273,13 +277,13 @@ func (l *walLog) takeSnapshot(s *walpb.Snapshot) {
 // run already has replaces it and drops all behind it: a new leader overwrote
 // what was not committed (server/storage/wal/wal.go, ReadAll).
 func (l *walLog) takeEntry(f frame) error {
-	var e raftpb.Entry
-	if err := proto.Unmarshal(f.data, &e); err != nil {
+	e, err := wireEntry(f.data)
+	if err != nil {
 		return errRecord
 	}
 	number := len(l.segments) - 1
 	l.segments[number].Entries++
-	ref := entryRef{e.GetIndex(), e.GetTerm(), number, f.off, f.end - f.off, canWrite(&e)}
+	ref := entryRef{e.GetIndex(), e.GetTerm(), number, f.off, f.end - f.off, canWrite(e)}
 	r := &l.runs[len(l.runs)-1]
 	switch {
 	case len(r.entries) == 0 && (r.base == 0 || ref.index != r.base+1):
@@ -301,28 +305,7 @@ func (l *walLog) takeEntry(f frame) error {
 
 // canWrite tells whether applying an entry can make a revision.
 func canWrite(e *raftpb.Entry) bool {
-	if e.GetType() != raftpb.EntryNormal || len(e.GetData()) == 0 {
-		return false
-	}
-	var r etcdserverpb.InternalRaftRequest
-	if proto.Unmarshal(e.Data, &r) != nil {
-		return false
-	}
-	return r.Put != nil || r.DeleteRange != nil || r.LeaseRevoke != nil || txnWrites(r.Txn)
-}
-
-func txnWrites(t *etcdserverpb.TxnRequest) bool {
-	if t == nil {
-		return false
-	}
-	for _, ops := range [][]*etcdserverpb.RequestOp{t.Success, t.Failure} {
-		for _, op := range ops {
-			if op.GetRequestPut() != nil || op.GetRequestDeleteRange() != nil || txnWrites(op.GetRequestTxn()) {
-				return true
-			}
-		}
-	}
-	return false
+	return e.GetType() == raftpb.EntryNormal && len(e.GetData()) > 0 && requestWrites(e.Data)
 }
 
 // ids reads the metadata record.
@@ -337,18 +320,39 @@ func (l *walLog) ids() (clusterID, memberID cluster.ID, err error) {
 	return cluster.ID(m.GetClusterID()), cluster.ID(m.GetNodeID()), nil
 }
 
-// entry reads an entry again from its file.
+// readInto reads a whole file into a buffer that is used again.
+func readInto(path string, buf *[]byte) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if info.Size() > int64(cap(*buf)) {
+		*buf = make([]byte, info.Size())
+	}
+	n, err := io.ReadFull(f, (*buf)[:info.Size()])
+	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
+		err = nil // it became shorter meanwhile
+	}
+	return (*buf)[:n], err
+}
+
+// entry reads an entry again from its file. Its data lies in buf.
 func (l *walLog) entry(buf []byte, ref entryRef) (*raftpb.Entry, error) {
 	f, err := parseFrame(buf, ref.off)
 	if err != nil {
 		return nil, err
 	}
-	var e raftpb.Entry
-	if err := proto.Unmarshal(f.data, &e); err != nil {
+	e, err := wireEntry(f.data)
+	if err != nil {
 		return nil, err
 	}
 	if e.GetIndex() != ref.index || e.GetTerm() != ref.term {
 		return nil, fmt.Errorf("entry %d has changed", ref.index)
 	}
-	return &e, nil
+	return e, nil
 }

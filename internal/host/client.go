@@ -174,8 +174,8 @@ func (c *Client) await(ctx context.Context, call int64, box chan Progress, answe
 			grace = time.After(limit)
 			// In a goroutine: writing may block on a host that hangs.
 			go func() {
-				_ = c.rpc.Notify( //nolint:contextcheck // the call's own context has just ended
-					context.Background(), methodCancel, envelope{Call: call})
+				// Not the call's own context: that has just ended.
+				_ = c.rpc.Notify(context.Background(), methodCancel, envelope{Call: call})
 			}()
 		case <-grace:
 			return answer{}, fmt.Errorf("cancelled, but it has not stopped and may still run: %w", ctx.Err())

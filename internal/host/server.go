@@ -129,7 +129,7 @@ func (s *server) run(ctx context.Context, name string, m Method, req *jrpc2.Requ
 		return nil, err
 	}
 	defer end()
-	notes := newNotes(e.Call, jrpc2.ServerFromContext(ctx)) //nolint:contextcheck // a note outlives the call's context by a moment
+	notes := newNotes(e.Call, jrpc2.ServerFromContext(ctx))
 	value, err := s.safely(ctx, m, e.Params, notes.add)
 	notes.finish()
 	if err != nil {

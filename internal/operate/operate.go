@@ -83,6 +83,8 @@ func (env Env) done(ctx context.Context, a plan.Action) (State, any, error) {
 		return env.disarmDone(ctx, a)
 	case plan.Discard:
 		return discardDone(a)
+	case plan.CopyFiles: // carried out by run, between two hosts
+		return Unsure, nil, unknown(a)
 	}
 	return Unsure, nil, unknown(a)
 }
@@ -137,6 +139,8 @@ func (env Env) do(ctx context.Context, a plan.Action, progress Progress) (any, e
 		return env.canary(ctx, a)
 	case plan.Discard:
 		return discard(a)
+	case plan.CopyFiles: // carried out by run, between two hosts
+		return nil, unknown(a)
 	}
 	return nil, unknown(a)
 }

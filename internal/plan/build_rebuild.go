@@ -122,8 +122,9 @@ func imagePath(a Action) string {
 		return a.Out
 	case CheckImage:
 		return a.Path
+	default:
+		return "" // makes no image
 	}
-	return ""
 }
 
 // swap sets a member's folders aside and puts the built ones in their place.

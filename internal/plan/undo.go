@@ -110,6 +110,7 @@ func Cleanup(p Plan, c Choices) (Plan, error) {
 			if a.WALDir != "" {
 				discard(s.Host, subject+"-wal", a.WALDir)
 			}
+		default: // leaves nothing behind
 		}
 	}
 	sealed, err := b.plan.seal()

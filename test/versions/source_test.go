@@ -78,12 +78,12 @@ func (s *source) fill(t *testing.T) {
 	for i := range 70 {
 		must(c.Put(ctx, "fat", fmt.Sprintf("%d %s", i, pad)))(t)
 	}
-	small(t, ctx, c, 0)
+	small(ctx, t, c, 0)
 	must(c.Revoke(ctx, short))(t)
 	now := must(c.Get(ctx, "x"))(t).Header.Revision
 	s.compacted = now - 40
 	must(c.Compact(ctx, s.compacted, clientv3.WithCompactPhysical()))(t)
-	small(t, ctx, c, 100)
+	small(ctx, t, c, 100)
 }
 
 // late writes what is in the log but not yet in the db when the server is
@@ -92,11 +92,11 @@ func (s *source) late(t *testing.T) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	small(t, ctx, s.api, 200)
+	small(ctx, t, s.api, 200)
 }
 
 // small writes a hundred small keys, with deletes and transactions.
-func small(t *testing.T, ctx context.Context, c *clientv3.Client, from int) {
+func small(ctx context.Context, t *testing.T, c *clientv3.Client, from int) {
 	t.Helper()
 	for i := from; i < from+100; i++ {
 		key := fmt.Sprintf("/registry/pods/default/p%03d", i%60)

@@ -44,7 +44,7 @@ func generate(path string, s subject) error {
 		return err
 	}
 	if err := fill(db, s); err != nil {
-		db.Close()
+		_ = db.Close()
 		return err
 	}
 	size := int64(0)

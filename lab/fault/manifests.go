@@ -1,0 +1,101 @@
+package fault
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+
+	"github.com/salvor-project/salvor/lab/machine"
+)
+
+// manifests is the kubelet's folder of static pods.
+const manifests = "/etc/kubernetes/manifests"
+
+func podKey() []Key {
+	return []Key{{"pod", "etcd", "etcd, kube-apiserver, kube-controller-manager or kube-scheduler"}}
+}
+
+func (s *Scene) manifest(m machine.Machine) string {
+	return s.root(m, filepath.Join(manifests, s.Keys["pod"]+".yaml"))
+}
+
+// returnManifest heals all faults that kept a manifest.
+func returnManifest(_ context.Context, _ *Scene, _ machine.Machine, notes map[string]string) error {
+	return giveBack(notes["kept"], notes["path"])
+}
+
+// breakManifest writes half of a manifest in place.
+func breakManifest() Fault {
+	return Fault{
+		Name: "break-manifest",
+		What: "cut a static pod's manifest in half, in place",
+		Keys: podKey(),
+		Do: func(_ context.Context, s *Scene, m machine.Machine) (map[string]string, error) {
+			path := s.manifest(m)
+			kept, err := s.keep(m, path)
+			if err != nil {
+				return nil, err
+			}
+			info, err := os.Stat(path)
+			if err != nil {
+				return nil, err
+			}
+			// Half a manifest can still be read; an open quote cannot.
+			if err := os.Truncate(path, info.Size()/2); err != nil {
+				return nil, err
+			}
+			f, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0)
+			if err != nil {
+				return nil, err
+			}
+			_, err = f.WriteString("\n  - \"")
+			if cerr := f.Close(); err == nil {
+				err = cerr
+			}
+			return map[string]string{"kept": kept, "path": path}, err
+		},
+		Heal: returnManifest,
+	}
+}
+
+// deleteManifest removes a manifest.
+func deleteManifest() Fault {
+	return Fault{
+		Name: "delete-manifest",
+		What: "remove a static pod's manifest",
+		Keys: podKey(),
+		Do: func(_ context.Context, s *Scene, m machine.Machine) (map[string]string, error) {
+			path := s.manifest(m)
+			kept, err := s.keep(m, path)
+			if err != nil {
+				return nil, err
+			}
+			return map[string]string{"kept": kept, "path": path}, os.Remove(path)
+		},
+		Heal: returnManifest,
+	}
+}
+
+// backupManifest leaves a second copy where the kubelet reads it too.
+func backupManifest() Fault {
+	return Fault{
+		Name: "backup-manifest-in-place",
+		What: "copy a static pod's manifest to NAME.yaml.bak in the same folder, which the kubelet reads too",
+		Keys: podKey(),
+		Do: func(_ context.Context, s *Scene, m machine.Machine) (map[string]string, error) {
+			path := s.manifest(m)
+			data, err := os.ReadFile(path)
+			if err != nil {
+				return nil, err
+			}
+			return map[string]string{"path": path + ".bak"}, os.WriteFile(path+".bak", data, 0o600)
+		},
+		Heal: func(_ context.Context, _ *Scene, _ machine.Machine, notes map[string]string) error {
+			if err := os.Remove(notes["path"]); err != nil && !errors.Is(err, os.ErrNotExist) {
+				return err
+			}
+			return nil
+		},
+	}
+}
