@@ -51,6 +51,9 @@ func (a *app) interrupted(ctx context.Context, folder casefile.Folder, err error
 	if ctx.Err() == nil {
 		return err
 	}
+	if entries, rerr := casefile.ReadJournal(folder.Path(casefile.JournalFile)); rerr == nil && !accepted(entries) {
+		return hint(fmt.Errorf("interrupted (%w)", context.Canceled), "nothing was done yet: begin again with `salvor recover`, or `salvor apply %s`", folder.Dir)
+	}
 	var stopped *run.Stopped
 	switch {
 	case errors.As(err, &stopped) && stopped.Undo:

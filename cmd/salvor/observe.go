@@ -29,10 +29,21 @@ func verdictOf(d diagnose.Diagnosis) error {
 	switch {
 	case d.Scenario == diagnose.Unreachable:
 		return errUnseen
-	case d.Scenario == diagnose.Healthy && len(d.Unknown) == 0:
+	case d.Scenario == diagnose.Healthy && len(d.Unknown) == 0 && !worrying(d):
 		return nil
-	case d.Scenario == diagnose.Healthy:
+	case d.Scenario == diagnose.Healthy && !worrying(d):
 		return errUnseen
 	}
 	return errFindings
+}
+
+// worrying tells whether a cluster that serves has findings all the same, such
+// as a certificate that ends soon.
+func worrying(d diagnose.Diagnosis) bool {
+	for _, f := range d.Findings {
+		if f.Severity != diagnose.Info {
+			return true
+		}
+	}
+	return false
 }
