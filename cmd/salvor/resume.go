@@ -51,9 +51,52 @@ it, --from takes the mirror that a host keeps (salvor.yaml is needed then).
 			return err
 		}
 		defer fleet.Close()
+		if err := a.catchUp(c.Context(), fleet, folder, p); err != nil {
+			return err
+		}
 		return a.carryOut(c.Context(), fleet, folder, p, "")
 	}
 	return c
+}
+
+// catchUp takes the longest journal of the case that any host keeps: the one at
+// hand may be a mirror that missed the last lines, or nearly all.
+func (a *app) catchUp(ctx context.Context, fleet *remote.Fleet, folder casefile.Folder, p plan.Plan) error {
+	path := folder.Path(casefile.JournalFile)
+	own, err := casefile.ReadJournal(path)
+	if err != nil {
+		return err
+	}
+	longest, best := lastSeq(own), []byte(nil)
+	for _, name := range p.Hosts() {
+		h, err := fleet.Host(name)
+		if err != nil {
+			return err
+		}
+		client, err := h.Client(ctx)
+		if err != nil {
+			continue // the run itself will say that it cannot be reached
+		}
+		b, err := client.GetCase(ctx, folder.Name(), casefile.JournalFile)
+		if err != nil {
+			continue // this host keeps no mirror
+		}
+		entries, err := casefile.ParseJournal(b)
+		if err == nil && lastSeq(entries) > longest && entries[0].Plan == p.ID {
+			longest, best = lastSeq(entries), b
+		}
+	}
+	if best == nil {
+		return nil
+	}
+	return folder.WriteBytes(casefile.JournalFile, best)
+}
+
+func lastSeq(entries []casefile.Entry) int64 {
+	if len(entries) == 0 {
+		return 0
+	}
+	return entries[len(entries)-1].Seq
 }
 
 func accepted(entries []casefile.Entry) bool {

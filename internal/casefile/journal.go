@@ -117,6 +117,12 @@ func ReadJournal(path string) ([]Entry, error) {
 	return entries, err
 }
 
+// ParseJournal reads the complete lines of a journal that was fetched.
+func ParseJournal(b []byte) ([]Entry, error) {
+	entries, _, err := parseJournal("the journal", b)
+	return entries, err
+}
+
 // readJournal also gives the length of the complete lines.
 func readJournal(path string) ([]Entry, int64, error) {
 	b, err := os.ReadFile(path)

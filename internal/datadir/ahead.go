@@ -3,6 +3,8 @@ package datadir
 import (
 	"context"
 	"os"
+
+	"golang.org/x/sys/unix"
 )
 
 // windowSize is how much a walk reads at once where the pages that it asks for
@@ -16,6 +18,24 @@ type window struct {
 	buf  []byte
 	from int64
 	last int64 // where the last read was
+	hint int64 // up to where the kernel was told to read ahead
+}
+
+// hintSize is how far the kernel reads ahead of who goes through a file.
+const hintSize = 8 << 20
+
+// readAhead tells the kernel that a file is read onwards from a place, and
+// gives the place up to which it knows. It is only a hint.
+func readAhead(f *os.File, off, hint int64) int64 {
+	if hint > off+hintSize/2 && hint <= off+2*hintSize {
+		return hint
+	}
+	from := off
+	if hint > off && hint <= off+2*hintSize {
+		from = hint
+	}
+	_ = unix.Fadvise(int(f.Fd()), from, off+hintSize-from, unix.FADV_WILLNEED)
+	return off + hintSize
 }
 
 // take copies what the window holds; where the walk goes forward, it moves
@@ -35,6 +55,7 @@ func (w *window) take(f *os.File, buf []byte, off int64) bool {
 	if w.buf == nil {
 		w.buf = make([]byte, windowSize)
 	}
+	w.hint = readAhead(f, off, w.hint)
 	n, _ := f.ReadAt(w.buf[:windowSize], off)
 	w.buf, w.from = w.buf[:n], off
 	return w.copy(buf, off)

@@ -77,12 +77,14 @@ func (f *feed) run(ctx context.Context) error {
 }
 
 func readChunks(ctx context.Context, file *os.File, free <-chan []byte, full chan<- []byte) error {
-	for {
+	for at, hint := int64(0), int64(0); ; {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
 		case b := <-free:
+			hint = readAhead(file, at, hint)
 			n, err := io.ReadFull(file, b[:feedChunk])
+			at += int64(n)
 			if n > 0 {
 				full <- b[:n]
 			}

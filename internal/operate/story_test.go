@@ -133,7 +133,7 @@ func (s story) makeRoom() {
 			s.Errorf("%s: %+v", name, d)
 		}
 		if lead {
-			moved = s.status(name).Leader != s.status(name).MemberID
+			moved = moved || s.status(name).Leader != s.status(name).MemberID
 		}
 	}
 	if !moved {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/salvor-project/salvor/internal/vault/catalog"
@@ -145,7 +146,7 @@ func (v *Vault) Prune(ctx context.Context, p policy.Policy, dry bool) (policy.De
 		}
 	}
 	var done []Dropped
-	for _, verdict := range d.Drop {
+	for _, verdict := range slices.Backward(d.Drop) { // the oldest first
 		e, _ := cat.Find(verdict.Backup)
 		done = append(done, v.dropAll(ctx, e, verdict)...)
 	}

@@ -74,7 +74,15 @@ func child() error {
 	if err != nil {
 		return err
 	}
-	for ctx := context.Background(); ; hour, seed = hour+1, seed+1 {
+	fmt.Println("ready")
+	ctx := context.Background()
+	for left := 5; os.Getenv("PRUNE") != ""; left = max(0, left-1) { // one hour less each time, then nothing is left to do
+		p := policy.Policy{ProofLevel: 4, Tiers: []policy.Tier{{Name: "hot", For: time.Duration(left) * time.Hour}}}
+		if _, _, err := v.Prune(ctx, p, false); err != nil {
+			return err
+		}
+	}
+	for ; ; hour, seed = hour+1, seed+1 {
 		res, err := write(ctx, v, seed)
 		if err != nil {
 			return err
@@ -124,11 +132,17 @@ func TestKill(t *testing.T) {
 	const seeds, kills = 0x5a17, 50
 	rng := rand.New(rand.NewPCG(seeds, 1))
 	for i := range kills {
-		whole := w.killedRun(s.Endpoint, seed, time.Duration(rng.IntN(300))*time.Millisecond)
+		prune, after := i%2 == 1, time.Duration(rng.IntN(500))*time.Millisecond
+		if prune {
+			after /= 8
+		}
+		whole := w.killedRun(s.Endpoint, seed, prune, after)
 		for _, id := range whole {
 			said[id] = true
 		}
-		seed += uint64(len(whole)) + 2
+		if !prune {
+			seed += uint64(len(whole)) + 2
+		}
 		w.mu.Lock()
 		w.now = time.Now().Add(time.Duration(seed) * time.Hour)
 		w.mu.Unlock()
@@ -157,11 +171,14 @@ func TestKill(t *testing.T) {
 
 // killedRun starts the child, kills it so long after it began to work, and
 // gives what it had said is whole on both targets.
-func (w *world) killedRun(endpoint string, seed uint64, after time.Duration) []string {
+func (w *world) killedRun(endpoint string, seed uint64, prune bool, after time.Duration) []string {
 	w.t.Helper()
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%d", childEnv, seed), "ENDPOINT="+endpoint, "FOLDER="+w.folders["disk"],
 		"RECIPIENT="+w.id.Recipient().String(), "SIGNER="+catalog.FormatPrivate(w.cfg.Signer))
+	if prune {
+		cmd.Env = append(cmd.Env, "PRUNE=1")
+	}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	var errs strings.Builder
 	cmd.Stderr = &errs
@@ -172,9 +189,11 @@ func (w *world) killedRun(endpoint string, seed uint64, after time.Duration) []s
 	if err := cmd.Start(); err != nil {
 		w.t.Fatal(err)
 	}
-	time.AfterFunc(30*time.Millisecond+after, func() { _ = cmd.Process.Kill() })
 	var whole []string
 	for lines := bufio.NewScanner(out); lines.Scan(); {
+		if lines.Text() == "ready" {
+			time.AfterFunc(after, func() { _ = cmd.Process.Kill() })
+		}
 		if f := strings.Fields(lines.Text()); len(f) == 3 && f[0] == "whole" && f[2] == "2" {
 			whole = append(whole, f[1])
 		}
