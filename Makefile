@@ -89,6 +89,7 @@ fuzz: ## Fuzz every target, each for FUZZTIME (20s)
 .PHONY: bench
 bench: ## Run all benchmarks
 	$(GO) test -run '^$$' -bench . -benchmem $(PKGS)
+	$(GO) run ./internal/datadir/bench
 
 .PHONY: demo
 demo: build ## Wreck a real etcd and bring it back (DEMO_FLAGS='--scenario all')

@@ -3,9 +3,9 @@ package etcd_test
 import (
 	"context"
 	"fmt"
-	"net"
 	"net/url"
 	"path/filepath"
+	"strconv"
 	"testing"
 	"time"
 
@@ -14,6 +14,7 @@ import (
 
 	"github.com/salvor-project/salvor/internal/cluster"
 	"github.com/salvor-project/salvor/internal/etcd"
+	"github.com/salvor-project/salvor/test/ports"
 )
 
 // node is a real etcd member in this process.
@@ -36,12 +37,7 @@ func freeURLs(t *testing.T, n int) []url.URL {
 	t.Helper()
 	var out []url.URL
 	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer l.Close()
-		out = append(out, url.URL{Scheme: "http", Host: l.Addr().String()})
+		out = append(out, url.URL{Scheme: "http", Host: "127.0.0.1:" + strconv.Itoa(ports.Free(t))})
 	}
 	return out
 }

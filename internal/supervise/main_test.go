@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/salvor-project/salvor/internal/cluster"
+	"github.com/salvor-project/salvor/test/ports"
 )
 
 // TestMain lets this test binary be the processes that are looked after:
@@ -91,12 +92,7 @@ func member(t *testing.T, dir string, extra ...string) cluster.Member {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	port := l.Addr().(*net.TCPAddr).Port
-	l.Close()
+	port := ports.Free(t)
 	m := cluster.Member{Name: filepath.Base(dir), DataDir: dir,
 		ClientURLs: []string{"http://127.0.0.1:" + strconv.Itoa(port)}}
 	m.Run.Process = &cluster.Process{
