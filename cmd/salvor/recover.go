@@ -115,7 +115,7 @@ func makePlan(s seen, caseName, source string) (plan.Plan, error) {
 	if err != nil {
 		return plan.Plan{}, err
 	}
-	return plan.Build(s.facts, s.diagnosis, plan.Choices{Case: caseName, Token: "salvor-" + token, Source: source, Now: s.facts.At})
+	return plan.Build(s.facts, s.diagnosis, plan.Choices{Case: caseName, Token: "salvor-" + token, Source: source})
 }
 
 func randomHex(n int) (string, error) {

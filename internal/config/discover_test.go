@@ -214,6 +214,12 @@ func TestDiscoverTellsEmbeddedEtcdFromProgramsWithItsFlags(t *testing.T) {
 
 	o := Options{Root: t.TempDir(), Proc: procs.path, StateDir: "/var/lib/salvor"}
 	found, err := Discover(t.Context(), o)
+	// An embedder is known by the files that it holds open, and it opens its
+	// port before them.
+	for end := time.Now().Add(20 * time.Second); errors.Is(err, ErrNothing) && time.Now().Before(end); {
+		time.Sleep(50 * time.Millisecond)
+		found, err = Discover(t.Context(), o)
+	}
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -58,8 +58,8 @@ type StartMember struct {
 	// start, with initial-cluster-state "existing": a learner needs it. After
 	// that etcd ignores these flags.
 	InitialCluster string `json:"initialCluster,omitempty"`
-	// JoinAs, with InitialCluster, takes the member list as it is at run time
-	// from one of these client URLs instead.
+	// Clients, instead of InitialCluster, are client URLs of the living cluster
+	// from which the member list is taken as it is at run time.
 	Clients []string `json:"clients,omitempty"`
 }
 

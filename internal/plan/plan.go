@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"time"
 
 	"github.com/salvor-project/salvor/internal/cluster"
 	"github.com/salvor-project/salvor/internal/diagnose"
@@ -95,8 +94,6 @@ type Choices struct {
 	// Bump is added to the source's revision when a cluster is rebuilt;
 	// DefaultBump when 0.
 	Bump int64
-	// Now is the time at which the plan is made.
-	Now time.Time
 }
 
 // DefaultBump is the number of revisions by which a rebuilt cluster is moved

@@ -90,8 +90,8 @@ var ErrUnsure = errors.New("cannot tell whether this step was done; look at the 
 
 // Run locks the plan's hosts, mirrors the case to them, and carries out every
 // step that the journal does not show as done, independent steps at the same
-// time. Whatever the journal says, a step is first asked whether its effect is
-// already there.
+// time. A step that the journal shows as done is skipped; every other one is
+// first asked whether its effect is already there.
 func (r *Runner) Run(ctx context.Context, p plan.Plan) error {
 	r.plan = p
 	if err := r.lock(ctx); err != nil {
