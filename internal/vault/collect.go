@@ -137,8 +137,12 @@ func (v *Vault) Prune(ctx context.Context, p policy.Policy, dry bool) (policy.De
 		}
 	}
 	for _, verdict := range d.Keep {
+		e, _ := cat.Find(verdict.Backup)
 		for _, name := range cat.dropping[verdict.Backup] {
-			if t, ok := v.target(name); ok { // an older prune's mark, and it is kept now
+			// An older prune's mark, and it is kept now. Where that prune has
+			// removed the manifest already, the mark has to stay: it tells what
+			// the parts beside it are.
+			if t, ok := v.target(name); ok && heldBy(e, name) {
 				if err := t.Delete(ctx, key(verdict.Backup, dropName)); err != nil {
 					return d, nil, fmt.Errorf("prune: %w", err)
 				}
@@ -151,6 +155,11 @@ func (v *Vault) Prune(ctx context.Context, p policy.Policy, dry bool) (policy.De
 		done = append(done, v.dropAll(ctx, e, verdict)...)
 	}
 	return d, done, ctx.Err()
+}
+
+// heldBy tells whether a target holds the backup with its manifest.
+func heldBy(e catalog.Entry, targetName string) bool {
+	return slices.ContainsFunc(e.Copies, func(c catalog.Copy) bool { return c.Target == targetName && c.State != catalog.Away })
 }
 
 // dropAll removes all copies that can be reached: first every copy is marked,
