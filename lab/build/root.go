@@ -14,7 +14,6 @@ import (
 // suite is the Debian release of the machines; include its packages.
 const (
 	suite   = "bookworm"
-	mirror  = "http://deb.debian.org/debian"
 	include = "systemd,systemd-sysv,dbus,openssh-server,sudo,iproute2,procps,ca-certificates,runc,conntrack," +
 		"iptables,nftables,ethtool,socat,mount,util-linux,kmod,containernetworking-plugins,e2fsprogs"
 )
@@ -23,7 +22,7 @@ const (
 func (b *Builder) system(ctx context.Context) (string, error) {
 	path := filepath.Join(b.Cache, "lab", "system-"+key(suite, include))
 	err := b.once(ctx, path, "root file system (debootstrap)", func(ctx context.Context, part string) error {
-		err := proc.Run(ctx, "nice", "-n", "10", "debootstrap", "--variant=minbase", "--include="+include, suite, part, mirror)
+		err := proc.Run(ctx, "nice", "-n", "10", "debootstrap", "--variant=minbase", "--include="+include, suite, part) // from debootstrap's own default mirror
 		if err != nil {
 			return err
 		}
