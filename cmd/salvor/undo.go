@@ -185,6 +185,9 @@ verdict, and after it there is no way back: make a backup first.
 		if err := a.formats("text", "json"); err != nil {
 			return err
 		}
+		if err := k.check(); err != nil {
+			return err
+		}
 		folder, err := a.openCaseFolder(list[0])
 		if err != nil {
 			return err
