@@ -81,6 +81,8 @@ func (c *Cluster) readyThrough(ctx context.Context, name string) error {
 		return err
 	}
 	defer client.Close()
+	ctx, end := context.WithTimeout(ctx, readyLimit) // it may have died: its log says why
+	defer end()
 	for {
 		try, cancel := context.WithTimeout(ctx, 2*time.Second)
 		_, err = client.Get(clientv3.WithRequireLeader(try), "ready")
@@ -91,6 +93,9 @@ func (c *Cluster) readyThrough(ctx context.Context, name string) error {
 		pause(ctx, 20*time.Millisecond)
 	}
 }
+
+// readyLimit is how long a member may take to serve.
+const readyLimit = 30 * time.Second
 
 // pause sleeps until d has passed or ctx ends.
 func pause(ctx context.Context, d time.Duration) {
