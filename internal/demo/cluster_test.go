@@ -4,9 +4,11 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -193,6 +195,29 @@ func TestMembersEndWithTheDemoAndAreFoundWhoeverStartedThem(t *testing.T) {
 		}
 		if time.Now().After(deadline) {
 			t.Fatalf("orphans: %v %v", one, three)
+		}
+	}
+}
+
+// TestKillFreesThePorts kills and starts a member over and over: when Kill
+// returns, its ports can be listened on. (A dying process loses its command line
+// some time before its ports.)
+func TestKillFreesThePorts(t *testing.T) {
+	c := small(t)
+	m, _ := c.member("m3")
+	for range 8 {
+		if err := c.Kill("m3"); err != nil {
+			t.Fatal(err)
+		}
+		for _, port := range []int{m.peer, m.client} {
+			l, err := net.Listen("tcp", "127.0.0.1:"+strconv.Itoa(port))
+			if err != nil {
+				t.Fatalf("the member is killed, and yet: %v", err)
+			}
+			_ = l.Close()
+		}
+		if err := c.Start(soon(t)); err != nil {
+			t.Fatal(err)
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package demo
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -121,16 +122,34 @@ func (c *Cluster) signal(name string, sig syscall.Signal, patience time.Duration
 		}
 	}
 	deadline := time.Now().Add(patience)
-	for len(found) > 0 {
-		if time.Now().After(deadline) {
-			return fmt.Errorf("stop member %s: pid %d still runs %s after %s", name, found[0].Pid, patience, sig)
-		}
-		time.Sleep(2 * time.Millisecond)
-		if found, err = c.running(name); err != nil {
-			return err
+	for _, p := range found {
+		for !c.ended(name, p.Pid) {
+			if time.Now().After(deadline) {
+				return fmt.Errorf("stop member %s: pid %d still runs %s after %s", name, p.Pid, patience, sig)
+			}
+			time.Sleep(2 * time.Millisecond)
 		}
 	}
 	return nil
+}
+
+// ended tells whether a process that ran the member is gone with all its
+// threads. A dying process loses its command line (its memory) before its files
+// and ports, and its first thread may end before the others: then the next
+// start would find the port taken.
+func (c *Cluster) ended(name string, pid int) bool {
+	dir := filepath.Join("/proc", strconv.Itoa(pid))
+	if line, err := os.ReadFile(filepath.Join(dir, "cmdline")); err == nil && len(line) > 0 && !names(line, c.configPath(name)) {
+		return true // the number is another process's by now
+	}
+	stat, err := os.ReadFile(filepath.Join(dir, "stat"))
+	if err != nil {
+		return true
+	}
+	// proc_pid_stat(5): after the name in parentheses, the state is the first
+	// field and the number of threads the eighteenth.
+	f := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
+	return len(f) > 17 && f[0] == "Z" && (f[17] == "0" || f[17] == "1")
 }
 
 // running finds a member's processes by the configuration file on their
@@ -155,11 +174,14 @@ func (c *Cluster) running(name string) ([]*os.Process, error) {
 }
 
 func runs(cmdline, config string) bool {
-	b, err := os.ReadFile(cmdline)
-	if err != nil {
-		return false
-	}
-	args := strings.Split(string(b), "\x00")
+	line, err := os.ReadFile(cmdline)
+	return err == nil && names(line, config)
+}
+
+// names tells whether a command line, as /proc gives it, names a member's
+// configuration.
+func names(line []byte, config string) bool {
+	args := strings.Split(string(line), "\x00")
 	for i, a := range args {
 		if a == "--config-file="+config || (a == config && i > 0 && args[i-1] == "--config-file") {
 			return true

@@ -40,8 +40,8 @@ func processes() ([]process, error) {
 // clockTick is USER_HZ, 100 on every architecture that Go runs on.
 const clockTick = 100
 
-// readProcess reads what /proc/PID/stat says; a process that has ended but was
-// not collected is none.
+// readProcess reads what /proc/PID/stat says; a process that has ended with all
+// its threads but was not collected is none.
 func readProcess(pid int, boot time.Time) (process, bool) {
 	stat, err := os.ReadFile(procFile(pid, "stat"))
 	if err != nil {
@@ -50,7 +50,7 @@ func readProcess(pid int, boot time.Time) (process, bool) {
 	// The name in parentheses may hold blanks and parentheses itself.
 	_, after, ok := bytesCutLast(stat, ')')
 	f := strings.Fields(after)
-	if !ok || len(f) < 20 || f[0] == "Z" || f[0] == "X" {
+	if !ok || len(f) < 20 || ended(f[0], f[17]) {
 		return process{}, false
 	}
 	p := process{pid: pid}
@@ -58,6 +58,15 @@ func readProcess(pid int, boot time.Time) (process, bool) {
 	ticks, _ := strconv.ParseInt(f[19], 10, 64)
 	p.since = boot.Add(time.Duration(ticks) * time.Second / clockTick)
 	return p, true
+}
+
+// ended tells from a process's state and its number of threads whether all of it
+// is gone. A first thread that has ended ("Z") leaves the process's files and
+// ports open until its last thread ends too; /proc/PID/task is no substitute,
+// its listing breaks off where a thread ends meanwhile.
+func ended(state, threads string) bool {
+	n, err := strconv.Atoi(threads)
+	return (state == "Z" || state == "X") && err == nil && n <= 1
 }
 
 // alive tells whether a process that was found still is the same one.
