@@ -57,6 +57,9 @@ type ProcessFacts struct {
 	// Unit is the state of the systemd unit ("active", "failed", …), empty
 	// for an ordinary process.
 	Unit string `json:"unit,omitempty"`
+	// Version is that of the etcd that runs or would be started, as its
+	// program file says; empty when it does not.
+	Version string `json:"version,omitempty"`
 }
 
 // DataDir is what a member's files say while nothing needs to run.

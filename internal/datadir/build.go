@@ -38,6 +38,9 @@ type Build struct {
 	// etcdutl, one without the other is an error.
 	BumpRevision  int64 `json:"bumpRevision,omitempty"`
 	MarkCompacted bool  `json:"markCompacted,omitempty"`
+	// Target is the etcd to write for; empty keeps the versions that the image
+	// names.
+	Target Target `json:"target,omitempty"`
 }
 
 // Built is a data dir that was written.
@@ -94,6 +97,7 @@ func build(ctx context.Context, b Build, progress func(done, total int64)) (Buil
 		Source: b.Image, Members: []RestoreMember{{Name: b.Name, Dir: b.Dir, WALDir: b.WALDir, PeerURLs: b.PeerURLs}},
 		InitialCluster: b.InitialCluster, Token: b.Token,
 		BumpRevision: b.BumpRevision, MarkCompacted: b.MarkCompacted, Compact: b.MarkCompacted,
+		Target: b.Target,
 	})
 	if err != nil {
 		return Built{}, err
@@ -219,7 +223,7 @@ func same(a, b Built) bool {
 	x, y := a.Build, b.Build
 	return a.ClusterID == b.ClusterID && a.MemberID == b.MemberID && a.ImageSHA256 == b.ImageSHA256 &&
 		x.WALDir == y.WALDir && x.Name == y.Name && slices.Equal(x.PeerURLs, y.PeerURLs) &&
-		x.BumpRevision == y.BumpRevision
+		x.BumpRevision == y.BumpRevision && x.Target == y.Target
 }
 
 // onlyLeftover tells whether a folder holds only what an interrupted build

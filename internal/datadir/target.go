@@ -1,6 +1,7 @@
 package datadir
 
 import (
+	"context"
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"slices"
 
 	"github.com/coreos/go-semver/semver"
+	"github.com/salvor-project/salvor/internal/cluster"
 	"go.etcd.io/etcd/server/v3/etcdserver/api/membership"
 	"go.etcd.io/etcd/server/v3/storage/schema"
 	"go.etcd.io/raft/v3/raftpb"
@@ -28,6 +30,28 @@ const (
 
 // Targets lists what a data dir can be written for.
 func Targets() []Target { return []Target{Target34, Target35, Target36, Target37} }
+
+// TargetOf gives the target for an etcd of a version, as "3.5.21" or "3.5".
+// Where this package knows no form for it, and where it is empty, that is
+// TargetAsIs.
+func TargetOf(version string) Target {
+	if t := Target(cluster.Minor(version)); slices.Contains(Targets(), t) {
+		return t
+	}
+	return TargetAsIs
+}
+
+// RecordedBy tells for which etcd a snapshot file or the db of a stopped member
+// was written, by the versions that it names; TargetAsIs when it names
+// none that is known here. A log names no version: where the db is lost, ask
+// another member's or the programs themselves (supervise.Version).
+func RecordedBy(ctx context.Context, path string) (Target, error) {
+	db, err := Head(ctx, path)
+	if err != nil {
+		return TargetAsIs, err
+	}
+	return TargetOf(db.RecordedBy()), nil
+}
 
 func (t Target) check() error {
 	if t != TargetAsIs && !slices.Contains(Targets(), t) {

@@ -51,7 +51,7 @@ func Host(ctx context.Context, cfg cluster.Config, host, version string) cluster
 func member(ctx context.Context, m cluster.Member, tls cluster.TLS) cluster.MemberFacts {
 	f := cluster.MemberFacts{Name: m.Name}
 	var wg sync.WaitGroup
-	wg.Go(func() { f.Process = cluster.From(supervise.Find(ctx, m)) })
+	wg.Go(func() { f.Process = process(ctx, m) })
 	wg.Go(func() { f.Disk = disk(ctx, m) })
 	wg.Go(func() {
 		live, cancel := context.WithTimeout(ctx, liveBudget)
@@ -61,6 +61,14 @@ func member(ctx context.Context, m cluster.Member, tls cluster.TLS) cluster.Memb
 	wg.Go(func() { f.Certificates = certificates(ctx, m, tls) })
 	wg.Go(func() { f.Space = cluster.From(space(m.DataDir)) })
 	wg.Wait()
+	return f
+}
+
+func process(ctx context.Context, m cluster.Member) cluster.Known[cluster.ProcessFacts] {
+	f := cluster.From(supervise.Find(ctx, m))
+	if f.OK {
+		f.Value.Version = supervise.Version(ctx, m, f.Value)
+	}
 	return f
 }
 

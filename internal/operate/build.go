@@ -88,6 +88,7 @@ func (env Env) build(ctx context.Context, a plan.BuildMember, progress func(done
 	b, err := datadir.BuildMember(ctx, datadir.Build{
 		Image: a.Image, Dir: a.Dir, WALDir: a.WALDir, Name: a.Name, PeerURLs: a.PeerURLs,
 		InitialCluster: a.InitialCluster, Token: a.Token, BumpRevision: a.Bump, MarkCompacted: a.Bump > 0,
+		Target: datadir.TargetOf(a.Target),
 	}, progress)
 	if err != nil {
 		return nil, err

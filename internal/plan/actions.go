@@ -102,6 +102,9 @@ type BuildMember struct {
 	Bump           int64    `json:"bump"`
 	// Like is the folder whose owner and mode the new one takes.
 	Like string `json:"like,omitempty"`
+	// Target is the minor version of etcd to write for, as "3.5"; empty keeps
+	// the versions that the image names.
+	Target string `json:"target,omitempty"`
 }
 
 // SetAside renames a folder out of the way. Nothing is deleted; an absent

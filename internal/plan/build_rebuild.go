@@ -96,7 +96,7 @@ func (b *builder) buildAll(members []cluster.Member, image StepID, stops []StepI
 		}
 		data, wal := b.moves(m)
 		bm := BuildMember{Member: m.Name, Image: at[m.Host], Dir: data.build, Name: m.Name, PeerURLs: m.PeerURLs,
-			InitialCluster: cluster.InitialCluster(members), Token: b.choices.Token, Bump: b.bump(), Like: m.DataDir}
+			InitialCluster: cluster.InitialCluster(members), Token: b.choices.Token, Bump: b.bump(), Like: m.DataDir, Target: b.target()}
 		if wal != nil {
 			bm.WALDir = wal.build
 		}

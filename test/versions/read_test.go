@@ -5,7 +5,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/salvor-project/salvor/internal/cluster"
 	"github.com/salvor-project/salvor/internal/datadir"
+	"github.com/salvor-project/salvor/internal/supervise"
 	"github.com/salvor-project/salvor/test/etcds"
 )
 
@@ -27,6 +29,7 @@ func TestVersions(t *testing.T) {
 			t.Run("inspect", s.inspect)
 			t.Run("salvage", s.salvaged)
 			t.Run("status", s.status)
+			t.Run("told", s.told)
 			for j, to := range targets(v) {
 				t.Run("to-"+to, func(t *testing.T) { s.restored(t, to, (i+j)%2 == 0) })
 			}
@@ -78,6 +81,39 @@ func (s *source) salvaged(t *testing.T) {
 	if head.CompactRevision != s.compacted {
 		t.Errorf("compacted at %d, want %d", head.CompactRevision, s.compacted)
 	}
+}
+
+// told: the version is known from the program, without starting it, and from
+// the files; a member that is built for it boots.
+func (s *source) told(t *testing.T) {
+	m := cluster.Member{Run: cluster.Supervisor{Process: &cluster.Process{Command: []string{etcds.Path(t, s.version)}}}}
+	want := s.version
+	if want == etcds.V3_4 {
+		want = "" // it was built without modules
+	}
+	if got := supervise.Version(t.Context(), m, cluster.ProcessFacts{}); got != want {
+		t.Errorf("the program of etcd %s says %q", s.version, got)
+	}
+	target := must(datadir.RecordedBy(t.Context(), s.image))(t)
+	if string(target) != minor(s.version) {
+		t.Errorf("the image of etcd %s was recorded by %q", s.version, target)
+	}
+	n := newServers(t, s.version, "rebuilt-"+s.version, 1)[0]
+	must(datadir.BuildMember(t.Context(), datadir.Build{Image: s.image, Dir: n.dir, Name: n.name, PeerURLs: []string{n.peer},
+		InitialCluster: n.initial, Token: n.token, BumpRevision: bump, MarkCompacted: true, Target: target}, nil))(t)
+	if db := must(datadir.Head(t.Context(), n.db()))(t); db.RecordedBy() != minor(s.version) {
+		t.Errorf("the new db names etcd %q", db.RecordedBy())
+	}
+	start(t, n)
+	if got := supervise.Version(t.Context(), m, cluster.ProcessFacts{Running: true, PID: n.cmd.Process.Pid}); got != want {
+		t.Errorf("the process of etcd %s says %q", s.version, got)
+	}
+	content := s.content
+	content.Revision += bump
+	if got := liveContent(t, n.api, 0); got != content {
+		t.Errorf("%+v, source %+v", got, content)
+	}
+	n.stop(t)
 }
 
 // status: the same numbers as that version's etcdutl, and the newest's.

@@ -45,7 +45,7 @@ func newSource(t *testing.T, version string) *source {
 	return s
 }
 
-func (s *source) db() string { return filepath.Join(s.dir, "member", "snap", "db") }
+func (s *server) db() string { return filepath.Join(s.dir, "member", "snap", "db") }
 
 // inUse: beside a running server nothing waits, and what needs a stopped one
 // says so.
