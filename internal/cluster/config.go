@@ -20,6 +20,8 @@ type Config struct {
 	// Client is what Salvor shows etcd when it asks a live member. The paths
 	// are those of the member's host.
 	Client TLS `json:"client,omitzero" yaml:"client,omitempty"`
+	// Kubernetes is what stands on the members; zero when there is none.
+	Kubernetes Kubernetes `json:"kubernetes,omitzero" yaml:"kubernetes,omitempty"`
 	// Snapshots are folders and files that may hold etcd snapshots.
 	Snapshots []SnapshotPlace `json:"snapshots,omitempty" yaml:"snapshots,omitempty"`
 	// Witnesses are files in which something outside etcd notes the highest
@@ -100,10 +102,13 @@ func (m Member) WAL() string {
 // DB gives the file of the member's key-value store.
 func (m Member) DB() string { return filepath.Join(m.DataDir, "member", "snap", "db") }
 
-// Supervisor is what starts and stops a member.
+// Supervisor is what starts and stops a member; exactly one field is set.
 type Supervisor struct {
-	Systemd string   `json:"systemd,omitempty" yaml:"systemd,omitempty"`
-	Process *Process `json:"process,omitempty" yaml:"process,omitempty"`
+	Systemd string `json:"systemd,omitempty" yaml:"systemd,omitempty"`
+	// StaticPod is the path of the manifest from which the kubelet of the
+	// member's host runs it; that host is a node of Kubernetes.
+	StaticPod string   `json:"staticPod,omitempty" yaml:"staticPod,omitempty"`
+	Process   *Process `json:"process,omitempty" yaml:"process,omitempty"`
 }
 
 // Process is a member that is an ordinary process, started by Salvor with

@@ -83,8 +83,21 @@ func full() cluster.Config {
 					Env: []string{"GOGC=400", "ETCD_ENABLE_V2=true"}, Dir: "/", Log: "/var/log/etcd-2.log",
 				}},
 			},
+			{
+				Name: "etcd-3", Host: "c", DataDir: "/var/lib/etcd-3", ClientURLs: []string{"https://10.0.0.3:2379"}, PeerURLs: []string{"https://10.0.0.3:2380"},
+				Run: cluster.Supervisor{StaticPod: "/etc/kubernetes/manifests/etcd.yaml"},
+			},
 		},
-		Client:     cluster.TLS{CA: "/pki/ca.crt", Cert: "/pki/c.crt", Key: "/pki/c.key"},
+		Client: cluster.TLS{CA: "/pki/ca.crt", Cert: "/pki/c.crt", Key: "/pki/c.key"},
+		Kubernetes: cluster.Kubernetes{LoadBalancer: "https://lb.example", Nodes: []cluster.Node{
+			{
+				Host: "c", Name: "cp-3", Kubelet: "kubelet@x.service", CRI: "/run/crio/crio.sock", Kubeconfig: "/etc/kubernetes/admin.conf", API: "https://10.0.0.3:6443",
+				APIServer:         cluster.Component{StaticPod: "/etc/kubernetes/manifests/kube-apiserver.yaml"},
+				ControllerManager: cluster.Component{StaticPod: "/etc/kubernetes/manifests/kube-controller-manager.yaml"},
+				Scheduler:         cluster.Component{Systemd: "kube-scheduler.service"},
+			},
+			{Host: "b"},
+		}},
 		Snapshots:  []cluster.SnapshotPlace{{Host: "a", Path: "/backup"}},
 		Witnesses:  []cluster.WitnessPlace{{Host: "a", Path: "/var/lib/witness.json"}},
 		Objectives: cluster.Objectives{RTO: cluster.Duration(15 * time.Minute), RPO: cluster.Duration(90 * time.Second)},

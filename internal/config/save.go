@@ -129,8 +129,11 @@ func sections(cfg cluster.Config) []section {
 		{field: "hosts", comment: "The machines. via: ssh reaches another one, local works in the salvor process " +
 			"itself, child in a child process on this machine. stateDir holds Salvor's lock, cases and images.", value: cfg.Hosts},
 		{field: "members", comment: "The etcd members that the cluster ought to have. run says who starts and stops " +
-			"a member: a systemd unit, or Salvor itself with a command.", value: cfg.Members},
+			"a member: a systemd unit, a kubelet from a static pod's manifest, or Salvor itself with a command.", value: cfg.Members},
 		{field: "client", comment: "What Salvor shows etcd when it asks a live member.", value: cfg.Client, skip: cfg.Client == (cluster.TLS{})},
+		{field: "kubernetes", comment: "What stands on the members: the load balancer before the API servers, and every machine with a " +
+			"kubelet. api is the machine's own API server, kubeconfig a file there with which Salvor may ask it.",
+			value: cfg.Kubernetes, skip: cfg.Kubernetes.LoadBalancer == "" && len(cfg.Kubernetes.Nodes) == 0},
 		{field: "snapshots", comment: "Files that are etcd snapshots, and folders that hold some.", value: cfg.Snapshots, skip: len(cfg.Snapshots) == 0},
 		{field: "witnesses", comment: "Files that note the highest revision ever seen, for the day when etcd itself " +
 			"is lost.", value: cfg.Witnesses, skip: len(cfg.Witnesses) == 0},

@@ -134,6 +134,10 @@ func TestTheSchemasPatternsAgreeWithValidate(t *testing.T) {
 		{"name", func(v string) bool { j := judge{}; j.name(nil, "x", v, map[string]int{}, 0); return len(j.bad) == 0 }, []string{"a", "etcd-1.x", "a b", "a=b", "", "a/b"}},
 		{"address", func(v string) bool { _, err := cluster.ParseSSHAddress(v); return err == nil }, []string{"10.0.0.1", "root@cp-1", "a.b@cp-1.example:2222",
 			"root@[fd00::1]:22", "fd00::1", "", "root@", "@h", "a b", "h:", "-h", "-oProxyCommand=x@h", "h/x", "ssh://h", "a;b", "$(x)@h"}},
+		{"manifest", func(v string) bool { j := judge{}; j.manifest(nil, v); return len(j.bad) == 0 }, []string{"/m/etcd.yaml", "/m/a.yml", "/m/a.manifest", "/m/.a.yaml",
+			"m/a.yaml", "/m/a.yaml.bak", "/m//a.yaml", "/a.json", "/m/a.yaml/", ""}},
+		{"origin", func(v string) bool { j := judge{}; j.origin(nil, v); return len(j.bad) == 0 }, []string{"https://10.0.0.1:6443", "https://api.example", "https://[::1]:6443/",
+			"http://h:1", "https://u:p@h:1", "https://h:1/x", "h:1", ""}},
 		{"duration", func(v string) bool { var d cluster.Duration; return d.UnmarshalText([]byte(v)) == nil }, []string{"15m", "1h30m", "1.5h", "15", "x", ""}},
 	} {
 		pattern := regexp.MustCompile(s.Defs[c.def].Pattern)
@@ -143,7 +147,7 @@ func TestTheSchemasPatternsAgreeWithValidate(t *testing.T) {
 			}
 		}
 	}
-	unit := regexp.MustCompile(s.resolve(t, s.Defs["run"].Properties["systemd"]).Pattern)
+	unit := regexp.MustCompile(s.Defs["unit"].Pattern)
 	for v, want := range map[string]bool{"etcd.service": true, "etcd@a": true, "/etcd": false, "-x": false} {
 		if unit.MatchString(v) != want {
 			t.Errorf("unit %q: the schema says %v", v, !want)
@@ -176,8 +180,8 @@ func TestTheDocumentNamesEveryFieldAndItsExamplesLoad(t *testing.T) {
 	}
 	paths(reflect.TypeFor[cluster.Config](), "")
 	examples := regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllStringSubmatch(text, -1)
-	if len(examples) != 3 {
-		t.Fatalf("%d examples, want one for processes, one for systemd and one for machines over SSH", len(examples))
+	if len(examples) != 4 {
+		t.Fatalf("%d examples, want one for processes, one for systemd, one for machines over SSH and one for a control plane", len(examples))
 	}
 	for i, e := range examples {
 		if _, err := Parse("example", []byte(e[1])); err != nil {

@@ -42,6 +42,7 @@ func problems(cfg cluster.Config) []problem {
 	j.hosts()
 	j.members()
 	j.client()
+	j.kubernetes()
 	for i, s := range cfg.Snapshots {
 		j.place([]any{"snapshots", i}, s.Host, s.Path)
 	}

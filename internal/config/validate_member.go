@@ -21,7 +21,7 @@ func (j *judge) members() {
 		j.hostExists(path, m.Host)
 		j.urls(at(path, "clientURLs"), m.Name, m.ClientURLs, clients)
 		j.urls(at(path, "peerURLs"), m.Name, m.PeerURLs, peers)
-		j.run(at(path, "run"), m.Run)
+		j.run(at(path, "run"), m.Host, m.Run)
 		c := m.Certificates
 		for _, f := range []struct{ name, value string }{
 			{"server", c.Server}, {"peer", c.Peer}, {"ca", c.CA}, {"peerCA", c.PeerCA},
@@ -139,19 +139,34 @@ func wrongURL(raw string) string {
 	return ""
 }
 
-func (j *judge) run(path []any, run cluster.Supervisor) {
+func (j *judge) run(path []any, host string, run cluster.Supervisor) {
+	ways := 0
+	for _, set := range []bool{run.Systemd != "", run.StaticPod != "", run.Process != nil} {
+		if set {
+			ways++
+		}
+	}
 	switch {
-	case run.Systemd == "" && run.Process == nil:
-		j.add(path, "one of systemd (a unit) and process (a command) is needed: it says who starts and stops the member")
-	case run.Systemd != "" && run.Process != nil:
-		j.add(path, "systemd and process exclude each other: one of them starts and stops the member")
+	case ways == 0:
+		j.add(path, "one of systemd (a unit), staticPod (a manifest) and process (a command) is needed: it says who starts and stops the member")
+	case ways > 1:
+		j.add(path, "systemd, staticPod and process exclude each other: one of them starts and stops the member")
 	case run.Systemd != "":
-		unit := strings.TrimSuffix(run.Systemd, ".service")
-		if unit == "" || strings.HasPrefix(unit, "-") || strings.ContainsAny(unit, "/ \t\n*?[") || strings.HasSuffix(unit, "@") {
-			j.add(at(path, "systemd"), "%q is no service unit: write it like etcd.service or etcd@main.service", run.Systemd)
+		j.unit(at(path, "systemd"), run.Systemd)
+	case run.StaticPod != "":
+		j.manifest(at(path, "staticPod"), run.StaticPod)
+		if _, ok := j.cfg.Node(host); !ok {
+			j.add(at(path, "staticPod"), "host %s has no line in kubernetes.nodes: its kubelet and its container runtime run this pod", host)
 		}
 	default:
 		j.process(at(path, "process"), *run.Process)
+	}
+}
+
+func (j *judge) unit(path []any, value string) {
+	unit := strings.TrimSuffix(value, ".service")
+	if unit == "" || strings.HasPrefix(unit, "-") || strings.ContainsAny(unit, "/ \t\n*?[") || strings.HasSuffix(unit, "@") {
+		j.add(path, "%q is no service unit: write it like etcd.service or etcd@main.service", value)
 	}
 }
 
