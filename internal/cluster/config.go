@@ -54,6 +54,9 @@ type Host struct {
 	// StateDir is where Salvor keeps its lock, its cases and its images on
 	// that machine; DefaultStateDir when empty.
 	StateDir string `json:"stateDir,omitempty" yaml:"stateDir,omitempty"`
+	// Client is what Salvor shows etcd from this machine, where its files are
+	// called otherwise than Config.Client says; see Config.On.
+	Client TLS `json:"client,omitzero" yaml:"client,omitempty"`
 }
 
 // DefaultStateDir is Host.StateDir when the file does not say.
@@ -170,6 +173,15 @@ func (d *Duration) UnmarshalText(b []byte) error {
 	}
 	*d = Duration(v)
 	return nil
+}
+
+// On gives the configuration as it is read on a host: with that host's own
+// client files, if it has any (kubespray calls them after the host).
+func (c Config) On(host string) Config {
+	if h, ok := c.Host(host); ok && h.Client != (TLS{}) {
+		c.Client = h.Client
+	}
+	return c
 }
 
 // Host finds a host by name.

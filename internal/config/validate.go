@@ -133,26 +133,38 @@ func (j *judge) hostExists(path []any, host string) {
 }
 
 // client wants a certificate and its key together, and an authority when a
-// member is asked over https.
+// member is asked over https: of the files for all hosts, and of a host's own.
 func (j *judge) client() {
-	c := j.cfg.Client
-	for _, f := range []struct{ name, value string }{{"ca", c.CA}, {"cert", c.Cert}, {"key", c.Key}} {
-		if f.value != "" {
-			j.absolute([]any{"client", f.name}, f.value)
-		}
-	}
 	https := slices.ContainsFunc(j.cfg.Members, func(m cluster.Member) bool {
 		return slices.ContainsFunc(m.ClientURLs, secure)
 	})
+	own := 0
+	for i, h := range j.cfg.Hosts {
+		if h.Client != (cluster.TLS{}) {
+			own++
+			j.clientFiles([]any{"hosts", i, "client"}, h.Client, https)
+		}
+	}
+	if j.cfg.Client != (cluster.TLS{}) {
+		j.clientFiles([]any{"client"}, j.cfg.Client, https)
+	} else if https && own < len(j.cfg.Hosts) {
+		j.add([]any{"client"}, "the members are asked over https: ca, cert and key are needed")
+	}
+}
+
+func (j *judge) clientFiles(path []any, c cluster.TLS, https bool) {
+	for _, f := range []struct{ name, value string }{{"ca", c.CA}, {"cert", c.Cert}, {"key", c.Key}} {
+		if f.value != "" {
+			j.absolute(append(slices.Clone(path), f.name), f.value)
+		}
+	}
 	switch {
 	case (c.Cert == "") != (c.Key == ""):
-		j.add([]any{"client"}, "cert and key belong together: one is missing")
-	case https && c == (cluster.TLS{}):
-		j.add([]any{"client"}, "the members are asked over https: ca, cert and key are needed")
-	case c != (cluster.TLS{}) && c.CA == "":
-		j.add([]any{"client", "ca"}, "is missing: the authority that signed the members' certificates")
-	case !https && c != (cluster.TLS{}) && len(j.cfg.Members) > 0:
-		j.add([]any{"client"}, "no member has an https client URL: leave the certificates out, or correct the URLs")
+		j.add(path, "cert and key belong together: one is missing")
+	case c.CA == "":
+		j.add(append(slices.Clone(path), "ca"), "is missing: the authority that signed the members' certificates")
+	case !https && len(j.cfg.Members) > 0:
+		j.add(path, "no member has an https client URL: leave the certificates out, or correct the URLs")
 	}
 }
 

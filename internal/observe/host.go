@@ -25,6 +25,7 @@ const liveBudget = 6 * time.Second
 // Host observes the machine that this process runs on, as the configuration
 // calls it.
 func Host(ctx context.Context, cfg cluster.Config, host, version string) cluster.HostFacts {
+	cfg = cfg.On(host)
 	name, err := os.Hostname()
 	if err != nil {
 		name = host

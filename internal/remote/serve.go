@@ -53,7 +53,7 @@ func (p actionParams) env() (operate.Env, plan.Action, error) {
 	if !ok {
 		return operate.Env{}, nil, &host.Failure{Code: host.CodeBadRequest, Err: fmt.Errorf("host %q is not in the configuration", p.Host)}
 	}
-	return operate.Env{Config: p.Config, Host: p.Host, CaseDir: filepath.Join(h.State(), "cases", p.Case)}, a, nil
+	return operate.Env{Config: p.Config.On(p.Host), Host: p.Host, CaseDir: filepath.Join(h.State(), "cases", p.Case)}, a, nil
 }
 
 func done(ctx context.Context, p actionParams, _ func(host.Progress)) (any, error) {
@@ -83,7 +83,7 @@ func probe(ctx context.Context, p probeParams, _ func(host.Progress)) (any, erro
 	if !ok || len(m.ClientURLs) == 0 {
 		return nil, &host.Failure{Code: host.CodeBadRequest, Err: fmt.Errorf("member %q has no client URL in the configuration", p.Member)}
 	}
-	c, err := etcd.Dial(ctx, m.ClientURLs, p.Config.Client)
+	c, err := etcd.Dial(ctx, m.ClientURLs, p.Config.On(m.Host).Client)
 	if err != nil {
 		return nil, err
 	}
