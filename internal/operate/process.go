@@ -82,8 +82,13 @@ func (env Env) start(ctx context.Context, a plan.StartMember) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	supervise.AwaitPeers(ctx, m, peerPatience)
 	return Started{PID: f.PID, Unit: f.Unit, InitialCluster: list}, nil
 }
+
+// peerPatience is how long the next member to start waits for this one to answer
+// its peers; past it both go on, only slower.
+const peerPatience = 20 * time.Second
 
 // joinList composes the initial cluster for a member that joins a living one,
 // from the list of the first client URL whose quorum knows the member's peer

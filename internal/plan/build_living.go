@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/salvor-project/salvor/internal/cluster"
@@ -57,14 +58,26 @@ func (b *builder) answers(f cluster.MemberFacts) bool {
 	return l.OK && l.Value.ClusterID == b.diag.ClusterID.Value && !l.Value.Learner && l.Value.Leader != 0
 }
 
-// startAll starts stopped members together, then restarts those that do not
+// startInTurn starts members one after the other, each when the one before
+// answers its peers. With --initial-corrupt-check (kubeadm and kubespray set it)
+// a starting member asks every peer for its hash before it answers any: members
+// that start together wait for each other until the question times out, 15 s a
+// peer with kubespray's election timeout (etcdserver/corrupt.go, InitialCheck).
+func (b *builder) startInTurn(members []cluster.Member, needs []StepID) []StepID {
+	var started []StepID
+	for _, m := range members {
+		needs = append(slices.Clone(needs), started...)
+		started = append(started, b.add(m.Host, m.Name, StartMember{Member: m.Name}, needs...))
+	}
+	return started
+}
+
+// startAll starts stopped members in turn, then restarts those that do not
 // answer, one at a time and only if the others can do without.
 func (b *builder) startAll() []StepID {
-	var started []StepID
-	for _, m := range b.within(diagnose.StateStopped) {
-		started = append(started, b.add(m.Host, m.Name, StartMember{Member: m.Name}))
-		b.answering++
-	}
+	stopped := b.within(diagnose.StateStopped)
+	started := b.startInTurn(stopped, nil)
+	b.answering += len(stopped)
 	stuck := b.within(diagnose.StateStuck)
 	if len(stuck) == 0 {
 		return started

@@ -25,10 +25,7 @@ func (b *builder) rebuild() {
 	for _, m := range members {
 		placed = append(placed, b.swap(m, builds)...)
 	}
-	var started []StepID
-	for _, m := range members {
-		started = append(started, b.add(m.Host, m.Name, StartMember{Member: m.Name}, placed...))
-	}
+	started := b.startInTurn(members, placed)
 	b.prove(members, started)
 	b.plan.Expect.ContentFrom = image
 	b.plan.Expect.BuiltBy = builds[0]

@@ -15,20 +15,24 @@ import (
 )
 
 const (
-	// stopLimit is how long a member may take to end on SIGTERM.
-	stopLimit = 15 * time.Second
+	// stopLimit is how long a member may take to end on SIGTERM: one without a
+	// quorum waits for requests that nobody will answer. What it acknowledged
+	// is in its log, synced, so that SIGKILL after that loses nothing.
+	stopLimit = 3 * time.Second
+	// killLimit is how long it may take to vanish after SIGKILL.
+	killLimit = 15 * time.Second
 	// stopSettle is how long a stopped member must stay down.
 	stopSettle = 1500 * time.Millisecond
 )
 
-// Stop ends the member and makes sure that it stays down: SIGTERM, and SIGKILL
-// after 15 s, or systemd's own stop; then nothing may hold its files for
+// Stop ends the member and makes sure that it stays down: SIGTERM (or systemd's
+// own stop), and SIGKILL after 3 s; then nothing may hold its files for
 // another 1.5 s. When something else starts it again, the error names that
 // process and its parent, and the member runs. Stopping what does not run is a
 // success.
 func Stop(ctx context.Context, m cluster.Member) error {
 	if m.Run.Systemd != "" {
-		if err := systemctl(ctx, "stop", unitName(m.Run.Systemd)); err != nil {
+		if err := stopUnit(ctx, unitName(m.Run.Systemd), stopLimit); err != nil {
 			return fmt.Errorf("stop %s: %w", m.Name, err)
 		}
 		return staysDown(ctx, m, nil)
@@ -93,6 +97,9 @@ func end(ctx context.Context, old cluster.ProcessFacts, limit time.Duration) err
 	for _, signal := range []syscall.Signal{syscall.SIGTERM, syscall.SIGKILL} {
 		if err := p.Signal(signal); err != nil && !errors.Is(err, os.ErrProcessDone) {
 			return fmt.Errorf("send %s to process %d: %w", signal, old.PID, err)
+		}
+		if signal == syscall.SIGKILL {
+			limit = killLimit
 		}
 		for end := time.Now().Add(limit); time.Now().Before(end); {
 			if !alive(old.PID, old.Since) {

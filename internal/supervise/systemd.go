@@ -157,6 +157,35 @@ func awaitUnit(ctx context.Context, m cluster.Member, name string, begin time.Ti
 	}
 }
 
+// stopUnit stops a unit; what has not ended after grace is killed, without
+// waiting for the unit's own time-out (90 s, or infinity).
+func stopUnit(ctx context.Context, name string, grace time.Duration) error {
+	if err := systemctl(ctx, "stop", "--no-block", name); err != nil {
+		return err
+	}
+	killed := false
+	for begin := time.Now(); ; {
+		u, err := show(ctx, name)
+		if err != nil {
+			return err
+		}
+		switch waited := time.Since(begin); {
+		case u.mainPID == 0 && (u.active == "inactive" || u.active == "failed"):
+			return nil
+		case waited > grace && !killed:
+			// It may have ended by itself just now; the next look tells.
+			_ = systemctl(ctx, "kill", "--signal=SIGKILL", name)
+			killed = true
+		case waited > grace+killLimit:
+			return fmt.Errorf("unit %s is still %s (%s) %s after SIGKILL: it hangs in the kernel, probably on a disk; only a restart of the machine helps",
+				name, u.active, u.sub, killLimit)
+		}
+		if err := sleep(ctx, 2*look); err != nil {
+			return err
+		}
+	}
+}
+
 func journalArgs(name string, since time.Time) []string {
 	return []string{"--no-pager", "--output=cat", "--lines=200", "--since=@" + strconv.FormatInt(since.Unix(), 10), "--unit=" + name}
 }
