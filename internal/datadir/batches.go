@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+
+	"go.etcd.io/raft/v3/raftpb"
 )
 
 // A batch is read at once: so many bytes of a segment, and entries.
@@ -16,8 +18,19 @@ const (
 // batch is a row of entries that were read and decoded.
 type batch struct {
 	refs []entryRef
-	list []decoded
+	list []rawEntry
 	err  error
+}
+
+// rawEntry is an entry as it lies in the log.
+type rawEntry struct {
+	kind raftpb.EntryType
+	data []byte
+}
+
+// entry gives the entry that a reference is about.
+func (e rawEntry) entry(ref entryRef) *raftpb.Entry {
+	return &raftpb.Entry{Type: &e.kind, Term: &ref.term, Index: &ref.index, Data: e.data}
 }
 
 // batches reads and decodes the entries of a tail, a little ahead of who
@@ -66,7 +79,7 @@ func (r *tailReader) read(rest []entryRef) batch {
 		end = rest[n].off + rest[n].size
 		n++
 	}
-	b := batch{refs: rest[:n], list: make([]decoded, 0, n)}
+	b := batch{refs: rest[:n], list: make([]rawEntry, 0, n)}
 	if r.segment != first.segment {
 		r.close()
 		r.segment = first.segment
@@ -85,7 +98,25 @@ func (r *tailReader) read(rest []entryRef) batch {
 			b.err = fmt.Errorf("read entry %d: %w", ref.index, err)
 			return b
 		}
-		b.list = append(b.list, decode(e))
+		b.list = append(b.list, e)
 	}
 	return b
+}
+
+// each visits every entry in its turn. An error of visit ends the reading and
+// is returned as it is.
+func (t tail) each(ctx context.Context, visit func(ref entryRef, raw rawEntry) error) error {
+	reading, cancel := context.WithCancel(ctx)
+	defer cancel()
+	for b := range t.batches(reading) {
+		if b.err != nil {
+			return b.err
+		}
+		for i, raw := range b.list {
+			if err := visit(b.refs[i], raw); err != nil {
+				return err
+			}
+		}
+	}
+	return ctx.Err()
 }

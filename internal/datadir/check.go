@@ -32,13 +32,22 @@ type checked struct {
 // everything lists all defects, those of pages first.
 func (c checked) everything() []*defect { return append(slices.Clone(c.defects), c.content...) }
 
+// checking says what a check does besides.
+type checking struct {
+	// extra judges each record too; nil judges nothing.
+	extra func(key, value []byte) error
+	// also sees every record of the key bucket; nil for none.
+	also visitor
+	// bound asks for the keys of leases.
+	bound bool
+}
+
 // check walks every page of a stopped db: the structure as bbolt's tx.Check
 // does, and every record of the key bucket: its decoding, and what it says
-// against its revision and the record of the same key before it. extra, when it
-// is not nil, judges each record too. The caller sees to it that the file is
+// against its revision and the record of the same key before it. The caller sees to it that the file is
 // read in sequence meanwhile, so that the walk does not wait for a cold disk.
-// Memory: 50 bytes for each key that ever was.
-func check(ctx context.Context, p *pageFile, compacted int64, extra func(key, value []byte) error) (checked, error) {
+// Memory: 66 bytes for each key that ever was.
+func check(ctx context.Context, p *pageFile, compacted int64, o checking) (checked, error) {
 	c := checked{defects: append([]*defect(nil), p.bad...)}
 	p.seen = make([]uint64, p.meta.end/64+1)
 	p.report = func(d *defect) {
@@ -54,7 +63,10 @@ func check(ctx context.Context, p *pageFile, compacted int64, extra func(key, va
 		return c, err
 	}
 	c.all = maps.Clone(all)
-	h := &histories{p: p, compacted: compacted, keys: newKeyTable[history](), extra: extra}
+	h := &histories{p: p, compacted: compacted, keys: newKeyTable[history](), extra: o.extra}
+	if o.bound {
+		h.bound = boundKeys{}
+	}
 	for _, b := range append(schema.AllBuckets, schema.Test) {
 		tree, ok := all[string(b.Name())]
 		delete(all, string(b.Name()))
@@ -66,7 +78,7 @@ func check(ctx context.Context, p *pageFile, compacted int64, extra func(key, va
 		}
 		visit := func(place, []byte, []byte) error { return nil }
 		if b.ID() == schema.Key.ID() {
-			visit = h.visit
+			visit = h.with(o.also)
 		}
 		if err := p.each(ctx, tree, visit); err != nil {
 			return c, err
@@ -149,7 +161,7 @@ func (p *pageFile) freed(off int64, list []byte, count int) []uint64 {
 // history is what the last record of a key said; version is 0 when the key does
 // not exist.
 type history struct {
-	create, version, lease int64
+	create, mod, version, lease int64
 }
 
 // histories decodes every record of the key bucket and holds it against its
@@ -162,6 +174,44 @@ type histories struct {
 	live, records int64
 	extra         func(key, value []byte) error
 	defects       []*defect
+	// bound collects the live keys of each lease, where it is not nil.
+	bound boundKeys
+}
+
+// boundKeys are the keys that are bound to leases, by the lease's ID.
+type boundKeys map[int64]map[string]struct{}
+
+// move notes that a key went from one lease to another; 0 is none.
+func (b boundKeys) move(key []byte, from, to int64) {
+	if from == to || b == nil {
+		return
+	}
+	if keys := b[from]; from != 0 && keys != nil {
+		delete(keys, string(key))
+		if len(keys) == 0 {
+			delete(b, from)
+		}
+	}
+	if to == 0 {
+		return
+	}
+	if b[to] == nil {
+		b[to] = map[string]struct{}{}
+	}
+	b[to][string(key)] = struct{}{}
+}
+
+// with gives the visitor of the key bucket.
+func (h *histories) with(also visitor) visitor {
+	if also == nil {
+		return h.visit
+	}
+	return func(at place, key, value []byte) error {
+		if err := h.visit(at, key, value); err != nil {
+			return err
+		}
+		return also(at, key, value)
+	}
 }
 
 // visit judges a record; what is wrong with it is noted, and the walk goes on.
@@ -214,11 +264,14 @@ func (h *histories) note(kv record, r revision) (before history) {
 	*now = history{}
 	if !r.tombstone {
 		// A record that claims version 0 exists all the same.
-		*now = history{kv.create, kv.version, kv.lease}
+		*now = history{kv.create, r.main, kv.version, kv.lease}
 		if kv.version == 0 {
 			now.version = -1
 		}
 		h.live++
+	}
+	if before.lease != 0 || now.lease != 0 {
+		h.bound.move(kv.key, before.lease, now.lease)
 	}
 	return before
 }

@@ -62,45 +62,31 @@ func openStopped(ctx context.Context, path string) (*pageFile, cluster.DB, error
 	return p, db, nil
 }
 
-// hashContent notes where the last record of each key lies and then reads the
-// values in the order of the keys. Memory: the keys, not the values.
+// hashContent finds the live records and then reads them in the order of the
+// keys.
 func hashContent(ctx context.Context, p *pageFile, revision int64) (cluster.Content, error) {
-	all, err := p.buckets(ctx)
+	s, err := takeSurvey(ctx, p, revision, false)
 	if err != nil {
 		return cluster.Content{}, err
 	}
-	keys := all[string(schema.Key.Name())]
-	live := map[string]place{}
+	return s.content(ctx, revision)
+}
+
+// content computes the fingerprint of what is live. Memory: the keys, not the
+// values.
+func (s *survey) content(ctx context.Context, revision int64) (cluster.Content, error) {
+	h := content.NewHasher()
 	var kv mvccpb.KeyValue
-	err = records(ctx, p, all, func(at place, r revisionOf) error {
-		switch {
-		case r.main > revision || len(r.kv.Key) == 0:
-		case r.tombstone:
-			delete(live, string(r.kv.Key))
-		default:
-			live[string(r.kv.Key)] = at
+	err := s.eachByKey(ctx, func(value []byte) error {
+		rec, err := parseRecord(value)
+		if err != nil {
+			return err
 		}
-		return nil
+		kv.Key, kv.Value, kv.CreateRevision, kv.ModRevision, kv.Version = rec.key, rec.value, rec.create, rec.mod, rec.version
+		return h.Add(&kv)
 	})
 	if err != nil {
 		return cluster.Content{}, err
-	}
-	h := content.NewHasher()
-	for i, key := range slices.Sorted(maps.Keys(live)) {
-		if i%1024 == 0 && ctx.Err() != nil {
-			return cluster.Content{}, ctx.Err()
-		}
-		_, value, err := p.at(keys, live[key])
-		if err != nil {
-			return cluster.Content{}, err
-		}
-		kv.Reset()
-		if err := proto.Unmarshal(value, &kv); err != nil {
-			return cluster.Content{}, err
-		}
-		if err := h.Add(&kv); err != nil {
-			return cluster.Content{}, err
-		}
 	}
 	return h.Sum(revision), nil
 }

@@ -32,7 +32,7 @@ func writeCompact(ctx context.Context, f *os.File, s *survey, own map[string]sma
 	w := newPageWriter(ctx, f, s.p.meta.pageSize, 2, seen)
 	names := map[string][]byte{}
 	t := newTreeWriter(w)
-	if err := s.eachLive(ctx, func(key, value []byte) error { return t.add(0, key, value) }); err != nil {
+	if err := s.eachLive(ctx, func(_ place, key, value []byte) error { return t.add(0, key, value) }); err != nil {
 		return err
 	}
 	root, err := t.finish()

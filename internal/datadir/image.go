@@ -7,14 +7,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"time"
 
 	"github.com/salvor-project/salvor/internal/cluster"
-	bolt "go.etcd.io/bbolt"
 )
 
 // identify gives a digest of a source's paths, sizes and times. It changes when
@@ -71,88 +68,55 @@ func finished(ctx context.Context, out, source string) (Report, bool, error) {
 	return r, true, nil
 }
 
-// copyOut copies r to a new file at path.
-func copyOut(ctx context.Context, r io.Reader, path string, m *meter) error {
-	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+// seal makes a snapshot file of a db: it reads the whole file once, verifies
+// every page and record, and adds the sha256 of the pages, as etcd's Snapshot
+// does (server/etcdserver/api/v3rpc/maintenance.go). The file is synced and
+// described in r.
+func seal(ctx context.Context, part string, r *Report, m *meter) error {
+	p, err := openPages(part)
 	if err != nil {
 		return err
 	}
-	from := &reader{ctx: ctx, r: r, seen: func(n int) { m.add(int64(n)) }}
-	_, err = io.CopyBuffer(struct{ io.Writer }{f}, from, make([]byte, 1<<20))
-	return errors.Join(err, f.Close())
-}
-
-// writeImage writes a db as a snapshot file: the pages as bbolt's WriteTo gives
-// them, then their sha256 (server/etcdserver/api/v3rpc/maintenance.go,
-// Snapshot). The file is synced, read again, verified, and described in r.
-func writeImage(ctx context.Context, work, part string, r *Report, m *meter) (err error) {
-	if err := os.Remove(part); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	f, err := os.OpenFile(part, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	defer p.close()
+	facts, err := dbFacts(ctx, p)
 	if err != nil {
-		return err
+		return fmt.Errorf("the image that was written does not hold: %w", err)
 	}
-	defer func() {
-		_ = f.Close()
-		if err != nil {
-			_ = os.Remove(part)
-		}
-	}()
-	if err := writePages(ctx, work, f, m); err != nil {
-		return fmt.Errorf("write the image: %w", err)
-	}
-	if err := f.Sync(); err != nil {
-		return err
-	}
-	s, err := InspectSnapshot(ctx, part)
-	if err != nil {
-		return err
-	}
-	if s.Trailer != cluster.TrailerGood || !s.DB.OK || len(s.Damage) > 0 {
-		return fmt.Errorf("the image that was written does not hold (trailer %s, %d damages): the disk is not to be trusted", s.Trailer, len(s.Damage))
-	}
-	r.SHA256, r.Bytes, r.Revision, r.Keys = s.SHA256, s.Size, s.DB.Value.Revision, s.Keys
-	r.Content, err = ContentOf(ctx, part, 0)
-	return err
-}
-
-func writePages(ctx context.Context, work string, f io.Writer, m *meter) (err error) {
-	defer recoverAs(&err)
-	db, err := bolt.Open(work, 0o600, &bolt.Options{ReadOnly: true, Timeout: time.Second})
-	if err != nil {
-		return err
-	}
-	defer db.Close()
-	h := sha256.New()
-	err = db.View(func(tx *bolt.Tx) error {
-		_, err := tx.WriteTo(&writer{ctx: ctx, w: io.MultiWriter(f, h), seen: func(n int) { m.add(int64(n)) }})
+	f := feed{path: part, body: p.size, hash: true, seal: true, seen: m.addInt}
+	var db examined
+	var damage []cluster.Damage
+	s := newSurvey(p, facts.Revision)
+	feedErr, err := beside(ctx, p, &f, func(ctx context.Context) (err error) {
+		db, damage, err = examine(ctx, p, part, checking{also: s.visitor(newKeyTable[newest](), false)})
 		return err
 	})
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if err := errors.Join(feedErr, err); err != nil {
+		return fmt.Errorf("the image that was written does not hold: %w", err)
+	}
+	if len(damage) > 0 {
+		return fmt.Errorf("the image that was written does not hold: %d damages, first at byte %d (%s): the disk is not to be trusted", len(damage), damage[0].Offset, damage[0].What)
+	}
+	s.all = db.walked.all
+	if r.Content, err = s.content(ctx, facts.Revision); err != nil {
+		return err
+	}
+	r.SHA256, r.Bytes, r.Revision, r.Keys = f.sum, p.size+trailerSize, facts.Revision, db.keys
+	m.add(m.total)
+	return addTrailer(part, p.size, f.own)
+}
+
+// addTrailer writes a snapshot's digest behind its pages and makes the file
+// durable.
+func addTrailer(path string, at int64, sum []byte) error {
+	f, err := os.OpenFile(path, os.O_WRONLY, 0)
 	if err != nil {
 		return err
 	}
-	_, err = f.Write(h.Sum(nil))
-	return err
-}
-
-// writer stops with the context's error and counts what passed.
-type writer struct {
-	ctx  context.Context
-	w    io.Writer
-	seen func(n int)
-}
-
-func (w *writer) Write(b []byte) (int, error) {
-	if err := w.ctx.Err(); err != nil {
-		return 0, err
-	}
-	n, err := w.w.Write(b)
-	w.seen(n)
-	return n, err
+	_, err = f.WriteAt(sum, at)
+	return errors.Join(err, f.Sync(), f.Close())
 }
 
 // publish gives the image its name, after its report.

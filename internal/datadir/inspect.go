@@ -58,7 +58,7 @@ func inspectDB(ctx context.Context, d *cluster.DataDir, path string) (live bool)
 	if info, err := p.f.Stat(); err == nil {
 		d.Modified = info.ModTime()
 	}
-	db, damage, err := examine(ctx, p, path)
+	db, damage, err := examine(ctx, p, path, checking{})
 	if err != nil {
 		d.DB = cluster.Unknown[cluster.DB]("%s", err)
 	} else {
@@ -71,12 +71,13 @@ func inspectDB(ctx context.Context, d *cluster.DataDir, path string) (live bool)
 // examined are the facts of a db with the count of its live keys.
 type examined struct {
 	cluster.DB
-	keys int64
+	keys   int64
+	walked checked
 }
 
 // examine reads the facts and, when no etcd uses the db, verifies every page.
 // The error says why the facts are unknown; the damage is told beside it.
-func examine(ctx context.Context, p *pageFile, path string) (db examined, damage []cluster.Damage, err error) {
+func examine(ctx context.Context, p *pageFile, path string, o checking) (db examined, damage []cluster.Damage, err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			err = fmt.Errorf("the reader gave up: %v", r)
@@ -93,11 +94,11 @@ func examine(ctx context.Context, p *pageFile, path string) (db examined, damage
 	if !p.ahead.on {
 		p.warm(ctx)
 	}
-	c, checkErr := check(ctx, p, db.CompactRevision, nil)
+	c, checkErr := check(ctx, p, db.CompactRevision, o)
 	if checkErr != nil {
 		return db, nil, checkErr
 	}
-	db.InUse, db.keys = c.inUse, c.keys
+	db.InUse, db.keys, db.walked = c.inUse, c.keys, c
 	known := map[defect]bool{}
 	var d *defect
 	if errors.As(err, &d) {

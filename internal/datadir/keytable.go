@@ -45,6 +45,17 @@ func (t *keyTable[V]) at(key []byte) (v *V, known bool) {
 	return &slot.v, false
 }
 
+// look gives the value of a key, without making a place for it.
+func (t *keyTable[V]) look(key []byte) (v V, known bool) {
+	a, b := maphash.Bytes(t.seeds[0], key), maphash.Bytes(t.seeds[1], key)|1
+	s := &t.shards[a%tableShards]
+	if len(s.slots) == 0 {
+		return v, false
+	}
+	slot := s.find(a, b)
+	return slot.v, slot.b != 0
+}
+
 func (s *tableShard[V]) find(a, b uint64) *tableSlot[V] {
 	for i := (a / tableShards) % uint64(len(s.slots)); ; i++ {
 		if i == uint64(len(s.slots)) {

@@ -23,6 +23,7 @@ type pageWriter struct {
 	at       int64 // where buf goes
 	begun    int64 // up to where writing to the disk has begun
 	seen     func(n int)
+	err      error // what an appender met
 }
 
 func newPageWriter(ctx context.Context, f *os.File, pageSize int, next uint64, seen func(n int)) *pageWriter {

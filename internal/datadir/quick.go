@@ -174,15 +174,6 @@ func compareHolds(c *etcdserverpb.Compare, create, mod, version int64) bool {
 	default:
 		have, want = version, c.GetVersion()
 	}
-	result := cmp.Compare(have, want)
-	switch c.Result {
-	case etcdserverpb.Compare_EQUAL:
-		return result == 0
-	case etcdserverpb.Compare_NOT_EQUAL:
-		return result != 0
-	case etcdserverpb.Compare_GREATER:
-		return result > 0
-	default:
-		return result < 0
-	}
+	holds, _ := resultHolds(c.Result, cmp.Compare(have, want))
+	return holds
 }

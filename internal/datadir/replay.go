@@ -63,6 +63,7 @@ type replayer struct {
 	lessor  lease.Lessor
 	kv      mvcc.WatchableKV
 	members interface {
+		MustCreateBackendBuckets()
 		MustSaveClusterVersionToBackend(*semver.Version)
 	}
 	applier apply.UberApplier
@@ -92,6 +93,7 @@ func openReplayer(ctx context.Context, path string, size int64) (r *replayer, er
 	r.be = backend.New(cfg)
 	r.index.SetBackend(r.be)
 	r.members = schema.NewMembershipBackend(lg, r.be)
+	r.members.MustCreateBackendBuckets()
 	group := membership.NewCluster(lg)
 	r.lessor = lease.NewLessor(lg, r.be, group, lease.LessorConfig{MinLeaseTTL: minLeaseTTL})
 	tokens, err := auth.NewTokenProvider(lg, "", nil, 0)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -92,32 +91,30 @@ func salvage(ctx context.Context, s Source, out string, progress func(done, tota
 		return Report{}, err
 	}
 	defer p.close()
-	db, err := sound(ctx, p, s.DB)
+	if p.inUse {
+		return Report{}, ErrInUse
+	}
+	t, err := tailOf(ctx, s, p)
 	if err != nil {
 		return Report{}, err
 	}
-	t, err := tailOf(ctx, s, db)
-	if err != nil {
-		return Report{}, err
-	}
-	debug.FreeOSMemory() // a whole segment and the tables of the check are done with
 	body := int64(p.meta.end) * int64(p.meta.pageSize)
 	if err := room(filepath.Dir(out), 2*body+3*t.bytes+64<<20); err != nil {
 		return Report{}, err
 	}
-	m := &meter{total: 2*body + t.bytes, report: progress}
+	m := &meter{total: p.size + body + 2*t.bytes, report: progress}
+	r := Report{Image: out, Source: source}
 	work := out + ".work"
 	defer os.Remove(work)
-	if err := copyOut(ctx, io.NewSectionReader(p.f, 0, body), work, m); err != nil {
+	if err := recreate(ctx, s.DB, p, work, t, &r, m); err != nil {
 		return Report{}, err
 	}
 	p.close()
-	r := Report{Image: out, Source: source, DBIndex: db.ConsistentIndex, LastIndex: db.ConsistentIndex, LastTerm: db.Term}
-	if err := replay(ctx, work, body, t, &r, m); err != nil {
+	if err := os.Rename(work, out+".part"); err != nil {
 		return Report{}, err
 	}
-	if err := writeImage(ctx, work, out+".part", &r, m); err != nil {
-		return Report{}, err
+	if err := seal(ctx, out+".part", &r, m); err != nil {
+		return Report{}, errors.Join(err, os.Remove(out+".part"))
 	}
 	if again, err := identify(s); err != nil || again != source {
 		return Report{}, errors.Join(errors.New("the source changed while it was read"), err)
@@ -125,22 +122,89 @@ func salvage(ctx context.Context, s Source, out string, progress func(done, tota
 	return r, publish(out, r)
 }
 
-// sound gives the facts of a db that no etcd uses and whose every page holds.
-func sound(ctx context.Context, p *pageFile, path string) (cluster.DB, error) {
-	if p.inUse {
-		return cluster.DB{}, ErrInUse
-	}
-	bad := len(p.bad) // an invalid meta page is survived: the other one is used
-	db, damage, err := examine(ctx, p, path)
+// recreate makes at work what the db and its log say together.
+func recreate(ctx context.Context, path string, p *pageFile, work string, t tail, r *Report, m *meter) error {
+	f, err := os.OpenFile(work, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
-		return db.DB, err
+		return err
+	}
+	defer f.Close()
+	db, err := copySound(ctx, path, p, f, m)
+	if err != nil {
+		return err
+	}
+	if t.log != nil {
+		r.Damage, r.Commit = t.log.damage, t.log.hard.GetCommit()
+	}
+	r.DBIndex, r.LastIndex, r.LastTerm = db.ConsistentIndex, db.ConsistentIndex, db.Term
+	rest := 0
+	if len(t.entries) > 0 {
+		if rest, err = appendTail(ctx, f, p, db, t, r, m); err != nil {
+			return err
+		}
+	} else if err := newPageWriter(ctx, f, p.meta.pageSize, p.meta.end, nil).metas(p.meta.root, p.meta.txid); err != nil {
+		return err
+	}
+	if rest == len(t.entries) {
+		return nil
+	}
+	db.walked = checked{}
+	t.entries = t.entries[rest:]
+	debug.FreeOSMemory() // the index goes, etcd's own comes
+	return replay(ctx, work, t, r, m)
+}
+
+// copySound copies the pages of a db to f while it makes sure that no etcd uses
+// it and that every page and record holds.
+func copySound(ctx context.Context, path string, p *pageFile, f *os.File, m *meter) (examined, error) {
+	c := &feed{path: path, copyTo: &copying{f: f}, copyBytes: int64(p.meta.end) * int64(p.meta.pageSize), seen: m.addInt}
+	var db examined
+	feedErr, err := beside(ctx, p, c, func(ctx context.Context) (err error) {
+		db, err = sound(ctx, p, path)
+		return err
+	})
+	if ctx.Err() != nil {
+		return db, ctx.Err()
+	}
+	return db, errors.Join(feedErr, err)
+}
+
+// appendTail applies the entries of a log as far as an appender can, and gives
+// their number. The db at f is then whole.
+func appendTail(ctx context.Context, f *os.File, p *pageFile, db examined, t tail, r *Report, m *meter) (int, error) {
+	a, err := newAppender(ctx, f, p, db)
+	if err != nil {
+		return 0, err
+	}
+	if a == nil {
+		return 0, newPageWriter(ctx, f, p.meta.pageSize, p.meta.end, nil).metas(p.meta.root, p.meta.txid)
+	}
+	if err := a.all(ctx, t, r, m); err != nil {
+		return 0, err
+	}
+	if err := a.finish(ctx); err != nil {
+		return 0, err
+	}
+	if a.pending && a.applied == len(t.entries) {
+		a.keys = nil
+		return a.applied, compactFile(ctx, f.Name(), a.compacted)
+	}
+	return a.applied, nil
+}
+
+// sound gives the facts of a db whose every page holds.
+func sound(ctx context.Context, p *pageFile, path string) (examined, error) {
+	bad := len(p.bad) // an invalid meta page is survived: the other one is used
+	db, damage, err := examine(ctx, p, path, checking{bound: true})
+	if err != nil {
+		return db, err
 	}
 	if len(damage) > bad {
 		d := damage[bad]
-		return db.DB, fmt.Errorf("the db is damaged at %d places, first at byte %d (%s): use the db of another member with this log",
+		return db, fmt.Errorf("the db is damaged at %d places, first at byte %d (%s): use the db of another member with this log",
 			len(damage)-bad, d.Offset, d.What)
 	}
-	return db.DB, nil
+	return db, nil
 }
 
 // tail is what a log adds to a db.
@@ -151,9 +215,13 @@ type tail struct {
 }
 
 // tailOf finds the entries behind what the db has applied.
-func tailOf(ctx context.Context, s Source, db cluster.DB) (tail, error) {
+func tailOf(ctx context.Context, s Source, p *pageFile) (tail, error) {
 	if s.WALDir == "" {
 		return tail{}, nil
+	}
+	db, err := dbFacts(ctx, p)
+	if err != nil {
+		return tail{}, fmt.Errorf("the db is damaged: %w: use the db of another member with this log", err)
 	}
 	l, err := readWAL(ctx, s.WALDir, false)
 	if err != nil {
@@ -190,38 +258,52 @@ func gap(l *walLog, applied uint64) error {
 	return nil
 }
 
-// replay applies the tail to the work copy.
-func replay(ctx context.Context, work string, size int64, t tail, r *Report, m *meter) (err error) {
-	if t.log != nil {
-		r.Damage, r.Commit = t.log.damage, t.log.hard.GetCommit()
+// replay applies the tail to a work file with etcd's own applier.
+func replay(ctx context.Context, work string, t tail, r *Report, m *meter) (err error) {
+	info, err := os.Stat(work)
+	if err != nil {
+		return err
 	}
-	if len(t.entries) == 0 {
-		return nil
-	}
-	e, err := openReplayer(ctx, work, size)
+	e, err := openReplayer(ctx, work, info.Size())
 	if err != nil {
 		return fmt.Errorf("open the copy of the db: %w", err)
 	}
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	for b := range t.batches(ctx) {
-		if b.err != nil {
-			return errors.Join(b.err, e.close())
+	err = t.each(ctx, func(ref entryRef, raw rawEntry) error {
+		k, err := e.apply(ctx, raw.entry(ref))
+		if err != nil {
+			// Not closed: a panic inside etcd's packages leaves their locks held.
+			return &lost{fmt.Errorf("apply entry %d: %w", ref.index, err)}
 		}
-		for i, d := range b.list {
-			k, err := e.applyDecoded(ctx, d)
-			if err != nil {
-				// Not closed: a panic inside etcd's packages leaves their locks held.
-				return fmt.Errorf("apply entry %d: %w", b.refs[i].index, err)
-			}
-			r.count(k, b.refs[i])
-			m.add(b.refs[i].size)
-		}
+		r.count(k, ref)
+		m.add(ref.size)
+		return nil
+	})
+	var l *lost
+	if errors.As(err, &l) {
+		return l.error
 	}
-	if err := ctx.Err(); err != nil {
-		return errors.Join(err, e.close())
+	if err = errors.Join(err, e.close()); err != nil {
+		return err
 	}
-	return e.close()
+	return rewriteMetas(ctx, work)
+}
+
+// lost is an error after which a replayer cannot even be closed.
+type lost struct{ error }
+
+// rewriteMetas makes both meta pages of a db say the same, as those of a
+// snapshot do, and cuts off what bbolt holds ready behind the last page.
+func rewriteMetas(ctx context.Context, path string) error {
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	meta, _, err := readMeta(f)
+	if err != nil {
+		return err
+	}
+	return newPageWriter(ctx, f, meta.pageSize, meta.end, nil).metas(meta.root, meta.txid)
 }
 
 // count notes an applied entry.

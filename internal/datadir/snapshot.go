@@ -43,7 +43,7 @@ func InspectSnapshot(ctx context.Context, path string) (cluster.SnapshotFacts, e
 	var db examined
 	var damage []cluster.Damage
 	feedErr, err := beside(ctx, p, &digests, func(ctx context.Context) (err error) {
-		db, damage, err = examine(ctx, p, path)
+		db, damage, err = examine(ctx, p, path, checking{})
 		return err
 	})
 	if feedErr != nil || ctx.Err() != nil {

@@ -58,10 +58,7 @@ func (b bitmap) clear(i int) { b[i/64] &^= 1 << (i % 64) }
 // when phantom is true. Memory: 34 bytes for each key that ever was, and a
 // little for each leaf and record.
 func takeSurvey(ctx context.Context, p *pageFile, at int64, phantom bool) (*survey, error) {
-	s := &survey{p: p, at: at}
-	if at == 0 {
-		s.at = math.MaxInt64
-	}
+	s := newSurvey(p, at)
 	p.seen = make([]uint64, p.meta.end/64+1)
 	p.seen[0] |= 3
 	defer func() { p.seen = nil }()
@@ -132,12 +129,20 @@ func (s *survey) note(keys *keyTable[newest], ordinal int, r revision, key []byt
 	}
 }
 
+func newSurvey(p *pageFile, at int64) *survey {
+	s := &survey{p: p, at: at}
+	if at == 0 {
+		s.at = math.MaxInt64
+	}
+	return s
+}
+
 // isLive tells whether a record is live, by its place in the row of all.
 func (s *survey) isLive(ordinal int) bool { return ordinal/64 < len(s.live) && s.live.has(ordinal) }
 
 // eachLive visits the live records again in the order of revisions, and reads
 // only the leaves that hold one.
-func (s *survey) eachLive(ctx context.Context, visit func(key, value []byte) error) error {
+func (s *survey) eachLive(ctx context.Context, visit func(at place, key, value []byte) error) error {
 	b := s.all[string(schema.Key.Name())]
 	ordinal := 0
 	for i, leaf := range s.leaves {
@@ -161,7 +166,7 @@ func (s *survey) eachLive(ctx context.Context, visit func(key, value []byte) err
 			if !ok {
 				return &defect{s.p.offset(place{page: pg.number}), "the page has changed"}
 			}
-			if err := visit(key, value); err != nil {
+			if err := visit(place{pg.number, i}, key, value); err != nil {
 				return err
 			}
 		}

@@ -39,13 +39,22 @@ func newTreeWriter(w *pageWriter) *treeWriter { return &treeWriter{w: w} }
 
 // add appends a record.
 func (t *treeWriter) add(flags uint32, key, value []byte) error {
-	if t.leaf.full(t.w.pageSize, elementSize+len(key)+len(value)) {
+	if err := t.begin(flags, len(key), len(value)); err != nil {
+		return err
+	}
+	t.leaf.data = append(append(t.leaf.data, key...), value...)
+	return nil
+}
+
+// begin makes place for a record whose key and value, of these lengths, the
+// caller appends to leaf.data.
+func (t *treeWriter) begin(flags uint32, key, value int) error {
+	if t.leaf.full(t.w.pageSize, elementSize+key+value) {
 		if err := t.closeLeaf(); err != nil {
 			return err
 		}
 	}
-	t.leaf.elements = append(t.leaf.elements, leafElement{flags, len(key), len(value)})
-	t.leaf.data = append(append(t.leaf.data, key...), value...)
+	t.leaf.elements = append(t.leaf.elements, leafElement{flags, key, value})
 	return nil
 }
 

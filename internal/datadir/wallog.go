@@ -277,13 +277,13 @@ func (l *walLog) takeSnapshot(s *walpb.Snapshot) {
 // run already has replaces it and drops all behind it: a new leader overwrote
 // what was not committed (server/storage/wal/wal.go, ReadAll).
 func (l *walLog) takeEntry(f frame) error {
-	e, err := wireEntry(f.data)
+	e, index, term, err := wireEntry(f.data)
 	if err != nil {
 		return errRecord
 	}
 	number := len(l.segments) - 1
 	l.segments[number].Entries++
-	ref := entryRef{e.GetIndex(), e.GetTerm(), number, f.off, f.end - f.off, canWrite(e)}
+	ref := entryRef{index, term, number, f.off, f.end - f.off, canWrite(e)}
 	r := &l.runs[len(l.runs)-1]
 	switch {
 	case len(r.entries) == 0 && (r.base == 0 || ref.index != r.base+1):
@@ -304,8 +304,8 @@ func (l *walLog) takeEntry(f frame) error {
 }
 
 // canWrite tells whether applying an entry can make a revision.
-func canWrite(e *raftpb.Entry) bool {
-	return e.GetType() == raftpb.EntryNormal && len(e.GetData()) > 0 && requestWrites(e.Data)
+func canWrite(e rawEntry) bool {
+	return e.kind == raftpb.EntryNormal && len(e.data) > 0 && requestWrites(e.data)
 }
 
 // ids reads the metadata record.
@@ -342,17 +342,17 @@ func readInto(path string, buf *[]byte) ([]byte, error) {
 }
 
 // entry reads an entry again from its file. Its data lies in buf.
-func (l *walLog) entry(buf []byte, ref entryRef) (*raftpb.Entry, error) {
+func (l *walLog) entry(buf []byte, ref entryRef) (rawEntry, error) {
 	f, err := parseFrame(buf, ref.off)
 	if err != nil {
-		return nil, err
+		return rawEntry{}, err
 	}
-	e, err := wireEntry(f.data)
+	e, index, term, err := wireEntry(f.data)
 	if err != nil {
-		return nil, err
+		return rawEntry{}, err
 	}
-	if e.GetIndex() != ref.index || e.GetTerm() != ref.term {
-		return nil, fmt.Errorf("entry %d has changed", ref.index)
+	if index != ref.index || term != ref.term {
+		return rawEntry{}, fmt.Errorf("entry %d has changed", ref.index)
 	}
 	return e, nil
 }

@@ -9,68 +9,96 @@ import (
 
 var errWire = errors.New("the message cannot be decoded")
 
-// eachField visits the fields of a protobuf message in place. Numbers come as
-// number, byte strings as data; what has neither form is passed over.
-func eachField(b []byte, visit func(field protowire.Number, kind protowire.Type, number uint64, data []byte)) error {
+// field is one field of a message, read in place.
+type field struct {
+	id     protowire.Number
+	number uint64
+	data   []byte
+	// bytes and varint tell its form; fields of other forms have neither.
+	bytes, varint bool
+}
+
+// next reads the field at the beginning of b, which is not empty. rest is what
+// follows; ok is false where b is no message.
+func next(b []byte) (f field, rest []byte, ok bool) {
+	id, wire, n := protowire.ConsumeTag(b)
+	if n < 0 {
+		return f, nil, false
+	}
+	b = b[n:]
+	f.id = id
+	switch wire {
+	case protowire.VarintType:
+		f.varint = true
+		f.number, n = protowire.ConsumeVarint(b)
+	case protowire.BytesType:
+		f.bytes = true
+		f.data, n = protowire.ConsumeBytes(b)
+	default:
+		n = protowire.ConsumeFieldValue(id, wire, b)
+	}
+	if n < 0 {
+		return f, nil, false
+	}
+	return f, b[n:], true
+}
+
+// eachField visits the fields of a protobuf message that are byte strings.
+func eachField(b []byte, visit func(field protowire.Number, data []byte)) error {
 	for len(b) > 0 {
-		field, kind, n := protowire.ConsumeTag(b)
-		if n < 0 {
+		f, rest, ok := next(b)
+		if !ok {
 			return errWire
 		}
-		b = b[n:]
-		var number uint64
-		var data []byte
-		switch kind {
-		case protowire.VarintType:
-			number, n = protowire.ConsumeVarint(b)
-		case protowire.BytesType:
-			data, n = protowire.ConsumeBytes(b)
-		default:
-			n = protowire.ConsumeFieldValue(field, kind, b)
+		b = rest
+		if f.bytes {
+			visit(f.id, f.data)
 		}
-		if n < 0 {
-			return errWire
-		}
-		b = b[n:]
-		visit(field, kind, number, data)
 	}
 	return nil
 }
 
 // wireEntry reads a raftpb.Entry in place (raft/v3/raftpb/raft.proto).
-func wireEntry(b []byte) (*raftpb.Entry, error) {
-	var kind raftpb.EntryType
-	var term, index uint64
-	var data []byte
-	err := eachField(b, func(field protowire.Number, wire protowire.Type, number uint64, d []byte) {
-		switch {
-		case field == 1 && wire == protowire.VarintType:
-			kind = raftpb.EntryType(number)
-		case field == 2 && wire == protowire.VarintType:
-			term = number
-		case field == 3 && wire == protowire.VarintType:
-			index = number
-		case field == 4 && wire == protowire.BytesType:
-			data = d
+func wireEntry(b []byte) (e rawEntry, index, term uint64, err error) {
+	for len(b) > 0 {
+		f, rest, ok := next(b)
+		if !ok {
+			return e, 0, 0, errWire
 		}
-	})
-	return &raftpb.Entry{Type: &kind, Term: &term, Index: &index, Data: data}, err
+		b = rest
+		switch {
+		case f.id == 1 && f.varint:
+			e.kind = raftpb.EntryType(f.number)
+		case f.id == 2 && f.varint:
+			term = f.number
+		case f.id == 3 && f.varint:
+			index = f.number
+		case f.id == 4 && f.bytes:
+			e.data = f.data
+		}
+	}
+	return e, index, term, nil
 }
 
 // wireRecord reads a walpb.Record in place (server/storage/wal/walpb/
 // record.proto); ok is false without a type.
 func wireRecord(b []byte) (kind int64, crc uint32, data []byte, ok bool) {
-	err := eachField(b, func(field protowire.Number, wire protowire.Type, number uint64, d []byte) {
-		switch {
-		case field == 1 && wire == protowire.VarintType:
-			kind, ok = int64(number), true
-		case field == 2 && wire == protowire.VarintType:
-			crc = uint32(number)
-		case field == 3 && wire == protowire.BytesType:
-			data = d
+	for len(b) > 0 {
+		f, rest, fine := next(b)
+		if !fine {
+			return 0, 0, nil, false
 		}
-	})
-	return kind, crc, data, ok && err == nil
+		b = rest
+		switch {
+		case f.id == 1 && f.varint:
+			kind, ok = int64(f.number), true
+		case f.id == 2 && f.varint:
+			crc = uint32(f.number)
+		case f.id == 3 && f.bytes:
+			data = f.data
+		}
+	}
+	return kind, crc, data, ok
 }
 
 // The fields of etcdserverpb.InternalRaftRequest that can make a revision
@@ -92,12 +120,11 @@ const (
 // be decoded cannot.
 func requestWrites(b []byte) bool {
 	writes := false
-	err := eachField(b, func(field protowire.Number, kind protowire.Type, _ uint64, data []byte) {
-		switch {
-		case kind != protowire.BytesType:
-		case field == fieldPut, field == fieldDeleteRange, field == fieldLeaseRevoke:
+	err := eachField(b, func(field protowire.Number, data []byte) {
+		switch field {
+		case fieldPut, fieldDeleteRange, fieldLeaseRevoke:
 			writes = true
-		case field == fieldTxn:
+		case fieldTxn:
 			writes = writes || txnWrites(data, 0)
 		}
 	})
@@ -109,16 +136,15 @@ func txnWrites(b []byte, depth int) bool {
 		return true
 	}
 	writes := false
-	_ = eachField(b, func(field protowire.Number, kind protowire.Type, _ uint64, op []byte) {
-		if kind != protowire.BytesType || (field != txnSuccess && field != txnFailure) {
+	_ = eachField(b, func(field protowire.Number, op []byte) {
+		if field != txnSuccess && field != txnFailure {
 			return
 		}
-		_ = eachField(op, func(field protowire.Number, kind protowire.Type, _ uint64, data []byte) {
-			switch {
-			case kind != protowire.BytesType:
-			case field == opPut, field == opDeleteRange:
+		_ = eachField(op, func(field protowire.Number, data []byte) {
+			switch field {
+			case opPut, opDeleteRange:
 				writes = true
-			case field == opTxn:
+			case opTxn:
 				writes = writes || txnWrites(data, depth+1)
 			}
 		})
