@@ -21,7 +21,7 @@ type Config struct {
 	// are those of the member's host.
 	Client TLS `json:"client,omitzero" yaml:"client,omitempty"`
 	// Kubernetes is what stands on the members; zero when there is none.
-	Kubernetes Kubernetes `json:"kubernetes,omitzero" yaml:"kubernetes,omitempty"`
+	Kubernetes ControlPlane `json:"kubernetes,omitzero" yaml:"kubernetes,omitempty"`
 	// Snapshots are folders and files that may hold etcd snapshots.
 	Snapshots []SnapshotPlace `json:"snapshots,omitempty" yaml:"snapshots,omitempty"`
 	// Witnesses are files in which something outside etcd notes the highest

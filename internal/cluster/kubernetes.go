@@ -5,10 +5,10 @@ import (
 	"strings"
 )
 
-// Kubernetes is what stands on the etcd members: API servers, what works
-// through them, and the kubelets. All empty means that there is none, or none
-// that Salvor is to look after.
-type Kubernetes struct {
+// ControlPlane is the Kubernetes that stands on the etcd members: API servers,
+// what works through them, and all kubelets. All empty means that there is none,
+// or none that Salvor is to look after.
+type ControlPlane struct {
 	// LoadBalancer is the URL at which clients reach the API servers; empty
 	// when there is none.
 	LoadBalancer string `json:"loadBalancer,omitempty" yaml:"loadBalancer,omitempty"`

@@ -89,7 +89,7 @@ func full() cluster.Config {
 			},
 		},
 		Client: cluster.TLS{CA: "/pki/ca.crt", Cert: "/pki/c.crt", Key: "/pki/c.key"},
-		Kubernetes: cluster.Kubernetes{LoadBalancer: "https://lb.example", Nodes: []cluster.Node{
+		Kubernetes: cluster.ControlPlane{LoadBalancer: "https://lb.example", Nodes: []cluster.Node{
 			{
 				Host: "c", Name: "cp-3", Kubelet: "kubelet@x.service", CRI: "/run/crio/crio.sock", Kubeconfig: "/etc/kubernetes/admin.conf", API: "https://10.0.0.3:6443",
 				APIServer:         cluster.Component{StaticPod: "/etc/kubernetes/manifests/kube-apiserver.yaml"},
