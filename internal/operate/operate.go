@@ -57,8 +57,12 @@ func (env Env) done(ctx context.Context, a plan.Action) (State, any, error) {
 		return env.startDone(ctx, a)
 	case plan.Salvage:
 		return salvageDone(ctx, a)
-	case plan.CheckImage, plan.Canary:
+	case plan.CheckImage, plan.Canary, plan.AwaitAPI, plan.RestartKubelet, plan.AwaitNodes, plan.AwaitBalancer:
 		return No, nil, nil // cheap to repeat, and true only at the time
+	case plan.FenceComponent:
+		return env.fenceDone(ctx, a)
+	case plan.ReleaseComponent:
+		return env.releaseDone(ctx, a)
 	case plan.BuildMember:
 		return env.buildDone(ctx, a)
 	case plan.SetAside:
@@ -139,6 +143,18 @@ func (env Env) do(ctx context.Context, a plan.Action, progress Progress) (any, e
 		return env.canary(ctx, a)
 	case plan.Discard:
 		return discard(a)
+	case plan.FenceComponent:
+		return env.fence(ctx, a)
+	case plan.ReleaseComponent:
+		return env.release(ctx, a)
+	case plan.AwaitAPI:
+		return env.awaitAPI(ctx, a)
+	case plan.RestartKubelet:
+		return env.restartKubelet(ctx)
+	case plan.AwaitNodes:
+		return env.awaitNodes(ctx, a, progress)
+	case plan.AwaitBalancer:
+		return env.awaitBalancer(ctx, a)
 	case plan.CopyFiles: // carried out by run, between two hosts
 		return nil, unknown(a)
 	}

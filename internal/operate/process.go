@@ -28,6 +28,12 @@ func (env Env) stopDone(ctx context.Context, a plan.StopMember) (State, any, err
 	if err != nil {
 		return Unsure, nil, err
 	}
+	if pod, ok, err := env.pod(m); ok {
+		if err != nil {
+			return Unsure, nil, err
+		}
+		return held(ctx, pod)
+	}
 	f, err := supervise.Find(ctx, m)
 	switch {
 	case err != nil:
@@ -43,7 +49,15 @@ func (env Env) stop(ctx context.Context, a plan.StopMember) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := supervise.Stop(ctx, m); err != nil {
+	pod, ok, err := env.pod(m)
+	switch {
+	case err != nil:
+	case ok:
+		err = pod.Hold(ctx)
+	default:
+		err = supervise.Stop(ctx, m)
+	}
+	if err != nil {
 		return nil, err
 	}
 	return note{"not running"}, nil
@@ -78,7 +92,15 @@ func (env Env) start(ctx context.Context, a plan.StartMember) (any, error) {
 			return nil, fmt.Errorf("start %s: %w", m.Name, err)
 		}
 	}
-	f, err := supervise.Start(ctx, m, supervise.Override{InitialCluster: list})
+	var f cluster.ProcessFacts
+	pod, ok, err := env.pod(m)
+	switch {
+	case err != nil:
+	case ok:
+		f, err = pod.Release(ctx, supervise.Override{InitialCluster: list})
+	default:
+		f, err = supervise.Start(ctx, m, supervise.Override{InitialCluster: list})
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -110,6 +110,8 @@ type builder struct {
 	// voters is how many votes the living cluster has, answering how many of
 	// them are up at the point that the plan has reached.
 	voters, answering int
+	// restFenced are the steps that hold back what works through API servers.
+	restFenced []StepID
 }
 
 // add appends a step; its ID is the action's kind with what tells it apart.

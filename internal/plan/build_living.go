@@ -31,7 +31,7 @@ func (b *builder) living() {
 		}
 	}
 	if b.err == nil {
-		b.prove(b.expected(), needs)
+		b.release(b.prove(b.expected(), needs), false)
 	}
 }
 
@@ -272,5 +272,5 @@ func (b *builder) makeRoom() {
 	}
 	last = b.add(through.Host, through.Name, DisarmAlarm{Through: through.Name, Type: "NOSPACE"}, last)
 	b.warn("history-compacted", revision)
-	b.prove(b.expected(), []StepID{last})
+	b.release(b.prove(b.expected(), []StepID{last}), false)
 }

@@ -15,9 +15,9 @@ func (b *builder) rebuild() {
 	var image StepID
 	if src.Kind == diagnose.FromSnapshot {
 		image = b.add(src.Host, src.Host, CheckImage{Path: src.Path, SHA256: src.SHA256})
-		stops = b.stopAll(members, image)
+		stops = b.stopAll(members, b.fence(image)...)
 	} else {
-		stops = b.stopAll(members)
+		stops = b.stopAll(members, b.fence()...)
 		image = b.salvage(stops)
 	}
 	builds := b.buildAll(members, image, stops)
@@ -26,7 +26,7 @@ func (b *builder) rebuild() {
 		placed = append(placed, b.swap(m, builds)...)
 	}
 	started := b.startInTurn(members, placed)
-	b.prove(members, started)
+	b.release(b.prove(members, started), true)
 	b.plan.Expect.ContentFrom = image
 	b.plan.Expect.BuiltBy = builds[0]
 	b.plan.Expect.WatchRefusedFrom = max(1, b.plan.Expect.MinRevision)

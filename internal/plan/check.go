@@ -31,7 +31,7 @@ func (p Plan) Check() error {
 		}
 		before[s.ID] = all
 	}
-	for _, rule := range []func(map[StepID]map[StepID]bool) error{p.checkAside, p.checkSerial, p.checkStopped} {
+	for _, rule := range []func(map[StepID]map[StepID]bool) error{p.checkAside, p.checkSerial, p.checkStopped, p.checkFenced, p.checkReleased} {
 		if err := rule(before); err != nil {
 			return err
 		}

@@ -85,6 +85,18 @@ func DecodeAction(kind Kind, data []byte) (Action, error) {
 		return decode[Canary](data)
 	case KindDiscard:
 		return decode[Discard](data)
+	case KindFenceComponent:
+		return decode[FenceComponent](data)
+	case KindReleaseComponent:
+		return decode[ReleaseComponent](data)
+	case KindAwaitAPI:
+		return decode[AwaitAPI](data)
+	case KindRestartKubelet:
+		return decode[RestartKubelet](data)
+	case KindAwaitNodes:
+		return decode[AwaitNodes](data)
+	case KindAwaitBalancer:
+		return decode[AwaitBalancer](data)
 	}
 	return nil, fmt.Errorf("action %q is not known to this version of salvor", kind)
 }

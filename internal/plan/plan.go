@@ -65,6 +65,10 @@ type Expect struct {
 	// WatchRefusedFrom is a revision from which a watch must be refused as
 	// compacted; 0 when watches from before may go on.
 	WatchRefusedFrom int64 `json:"watchRefusedFrom,omitempty"`
+	// APIServers are the URLs of the API servers that must be ready, and Nodes
+	// the nodes that must be; empty when nothing stands on etcd.
+	APIServers []string `json:"apiServers,omitempty"`
+	Nodes      []string `json:"nodes,omitempty"`
 }
 
 // Risk grades an action by what it takes to undo it.

@@ -3,6 +3,7 @@ package plan
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/salvor-project/salvor/internal/cluster"
 	"github.com/salvor-project/salvor/internal/diagnose"
@@ -41,8 +42,9 @@ func Rollback(p Plan, f cluster.Facts, effects map[StepID]Effect, c Choices) (Pl
 		b.plan.Loss = diagnose.Loss{Revisions: cluster.Is(int64(0)), Objects: cluster.Is(int64(0)), Proven: true}
 	}
 	var stops []StepID
+	fences := b.fence()
 	for _, m := range p.Config.Members {
-		stops = append(stops, b.add(m.Host, m.Name, StopMember{Member: m.Name}))
+		stops = append(stops, b.add(m.Host, m.Name, StopMember{Member: m.Name}, fences...))
 	}
 	back := stops
 	for i := len(p.Steps) - 1; i >= 0; i-- {
@@ -50,9 +52,19 @@ func Rollback(p Plan, f cluster.Facts, effects map[StepID]Effect, c Choices) (Pl
 			back = append(back, b.putBack(p.Steps[i], a, effects[p.Steps[i].ID], stops))
 		}
 	}
+	started := slices.Concat(back, b.restFenced)
 	for _, m := range p.Config.Members {
 		if mf, ok := f.Member(m.Name); ok && mf.Process.OK && mf.Process.Value.Running {
-			b.add(m.Host, m.Name, StartMember{Member: m.Name}, back...)
+			started = append(started, b.add(m.Host, m.Name, StartMember{Member: m.Name}, back...))
+		}
+	}
+	// What the old files can do is not known: nobody waits for an API that they
+	// may be unable to serve.
+	for _, n := range b.nodes() {
+		for _, r := range cluster.Roles() {
+			if n.Component(r) != (cluster.Component{}) {
+				b.add(n.Host, string(r)+"."+n.Host, ReleaseComponent{Role: r}, started...)
+			}
 		}
 	}
 	sealed, err := b.plan.seal()

@@ -20,6 +20,14 @@ var actions = map[string]entry{
 	"action.disarm-alarm":    {"Disarm the %[1]s alarm, now that its cause is gone", "原因已排除，解除 %[1]s 告警"},
 	"action.canary":          {"Prove that it serves: write a key through %[1]s, read it through every member, see it in a watch", "验证可用：经 %[1]s 写入一个键，从每个成员读出，并在 watch 中看到"},
 
+	"action.fence-component":   {"Hold %[1]s back: manifest or unit, process, port and sandbox gone", "隔离 %[1]s：manifest 或 unit 移开，进程、端口、sandbox 全部消失"},
+	"action.release-component": {"Let %[1]s run again", "放行 %[1]s"},
+	"action.await-api":         {"Wait until this machine's API server is ready", "等待本机的 API server 就绪"},
+	"action.await-api-write":   {"Wait until this machine's API server is ready, and write through it", "等待本机的 API server 就绪，并经它写入一次"},
+	"action.restart-kubelet":   {"Start the kubelet anew; pods run on", "重启 kubelet；pod 继续运行"},
+	"action.await-nodes":       {"Wait until these nodes are Ready and renew their leases: %[1]s", "等待这些节点 Ready 并续租：%[1]s"},
+	"action.await-balancer":    {"Wait until the load balancer %[1]s leads to all %[2]s API servers", "等待负载均衡器 %[1]s 通向全部 %[2]s 个 API server"},
+
 	"action.discard": {"DELETE %[1]s, which an earlier case has left behind", "删除 %[1]s（先前 case 留下的）"},
 
 	"warning.left-out": {
@@ -34,6 +42,13 @@ var actions = map[string]entry{
 	"warning.watchers-relist": {
 		"The cluster gets a new identity and a higher revision: every client has to list again. kube-apiserver does so by itself; expect a burst of requests.",
 		"集群将获得新的身份和更高的 revision：所有客户端都要重新 list。kube-apiserver 会自动完成；请预期短时请求高峰。"},
+
+	"warning.api-down": {
+		"The API is held back on %[1]s until etcd is proven; pods that run keep running.",
+		"在 etcd 得到验证之前，%[1]s 上的 API 会被隔离；正在运行的 pod 不受影响。"},
+	"warning.api-unreached": {
+		"The API server on %[1]s cannot be held back, because the machine cannot be reached. If it still runs, it serves only what its own etcd member gives it.",
+		"无法隔离 %[1]s 上的 API server，因为访问不到该机器。如果它仍在运行，只能提供它自己的 etcd 成员所给的数据。"},
 
 	"loss.none":        {"Nothing is lost: every acknowledged write is kept.", "不丢失任何数据：所有已确认的写入都会保留。"},
 	"loss.none-known":  {"No loss is known, but that is not proven.", "未发现丢失，但无法证明。"},

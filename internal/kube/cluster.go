@@ -1,0 +1,138 @@
+package kube
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"time"
+)
+
+type objectMeta struct {
+	Name              string            `json:"name,omitempty"`
+	Namespace         string            `json:"namespace,omitempty"`
+	UID               string            `json:"uid,omitempty"`
+	ResourceVersion   string            `json:"resourceVersion,omitempty"`
+	Labels            map[string]string `json:"labels,omitempty"`
+	DeletionTimestamp *time.Time        `json:"deletionTimestamp,omitempty"`
+}
+
+// SystemUID gives the UID of the namespace kube-system: a cluster's identity
+// as Kubernetes knows it.
+func (c *Client) SystemUID(ctx context.Context) (string, error) {
+	var ns struct {
+		Metadata objectMeta `json:"metadata"`
+	}
+	_, err := c.Do(ctx, http.MethodGet, "/api/v1/namespaces/kube-system", nil, &ns)
+	return ns.Metadata.UID, err
+}
+
+// Node is what the API says of one node.
+type Node struct {
+	Name  string
+	Ready bool
+	// Why is the reason when it is not Ready.
+	Why string
+	// Renewed is when its kubelet last renewed its lease; zero when there is
+	// none.
+	Renewed time.Time
+}
+
+// Nodes lists the nodes with their leases. now is the API server's clock, to
+// compare leases with.
+func (c *Client) Nodes(ctx context.Context) (list []Node, now time.Time, err error) {
+	var nodes struct {
+		Items []struct {
+			Metadata objectMeta `json:"metadata"`
+			Status   struct {
+				Conditions []struct{ Type, Status, Reason, Message string }
+			} `json:"status"`
+		} `json:"items"`
+	}
+	header, err := c.Do(ctx, http.MethodGet, "/api/v1/nodes", nil, &nodes)
+	if err != nil {
+		return nil, now, err
+	}
+	now, _ = http.ParseTime(header.Get("Date"))
+	var leases struct {
+		Items []struct {
+			Metadata objectMeta `json:"metadata"`
+			Spec     struct {
+				RenewTime time.Time `json:"renewTime"`
+			} `json:"spec"`
+		} `json:"items"`
+	}
+	if _, err := c.Do(ctx, http.MethodGet, "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases", nil, &leases); err != nil {
+		return nil, now, err
+	}
+	renewed := map[string]time.Time{}
+	for _, l := range leases.Items {
+		renewed[l.Metadata.Name] = l.Spec.RenewTime
+	}
+	for _, n := range nodes.Items {
+		out := Node{Name: n.Metadata.Name, Renewed: renewed[n.Metadata.Name], Why: "it says nothing"}
+		for _, cond := range n.Status.Conditions {
+			if cond.Type == "Ready" {
+				out.Ready, out.Why = cond.Status == "True", cond.Reason+": "+cond.Message
+			}
+		}
+		list = append(list, out)
+	}
+	return list, now, nil
+}
+
+// Endpoints lists the addresses behind the service "kubernetes": those of the
+// API servers that count as alive.
+func (c *Client) Endpoints(ctx context.Context) ([]string, error) {
+	var slices struct {
+		Items []struct {
+			Endpoints []struct {
+				Addresses []string `json:"addresses"`
+			} `json:"endpoints"`
+		} `json:"items"`
+	}
+	path := "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices?labelSelector=" + url.QueryEscape("kubernetes.io/service-name=kubernetes")
+	if _, err := c.Do(ctx, http.MethodGet, path, nil, &slices); err != nil {
+		return nil, err
+	}
+	var out []string
+	for _, s := range slices.Items {
+		for _, e := range s.Endpoints {
+			out = append(out, e.Addresses...)
+		}
+	}
+	return out, nil
+}
+
+// Canary proves that the API takes writes: it makes a ConfigMap in kube-system,
+// reads it back and removes it again. It may be repeated.
+func (c *Client) Canary(ctx context.Context, name, value string) error {
+	const folder = "/api/v1/namespaces/kube-system/configmaps"
+	type configMap struct {
+		APIVersion string            `json:"apiVersion"`
+		Kind       string            `json:"kind"`
+		Metadata   objectMeta        `json:"metadata"`
+		Data       map[string]string `json:"data"`
+	}
+	want := configMap{"v1", "ConfigMap", objectMeta{Name: name, Labels: map[string]string{"app.kubernetes.io/managed-by": "salvor"}}, map[string]string{"written": value}}
+	var status *StatusError
+	_, err := c.Do(ctx, http.MethodPost, folder, want, nil)
+	if errors.As(err, &status) && status.Code == http.StatusConflict {
+		_, err = c.Do(ctx, http.MethodPut, folder+"/"+name, want, nil)
+	}
+	if err != nil {
+		return fmt.Errorf("write a ConfigMap: %w", err)
+	}
+	var got configMap
+	if _, err := c.Do(ctx, http.MethodGet, folder+"/"+name, nil, &got); err != nil {
+		return fmt.Errorf("read the ConfigMap back: %w", err)
+	}
+	if got.Data["written"] != value {
+		return fmt.Errorf("read the ConfigMap back: it holds %q, not what was written", got.Data["written"])
+	}
+	if _, err := c.Do(ctx, http.MethodDelete, folder+"/"+name, nil, nil); err != nil {
+		return fmt.Errorf("remove the ConfigMap again: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,140 @@
+package plan
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/salvor-project/salvor/internal/cluster"
+)
+
+// wave is how many kubelets are started anew at the same time: all of a large
+// cluster would list everything at once.
+const wave = 20
+
+// nodes gives the nodes of Kubernetes whose machine can be worked on.
+func (b *builder) nodes() []cluster.Node {
+	var out []cluster.Node
+	for _, n := range b.facts.Config.Kubernetes.Nodes {
+		if h, ok := b.facts.Host(n.Host); ok && h.Reached.OK {
+			out = append(out, n)
+		}
+	}
+	return out
+}
+
+// serving gives the nodes with an API server that can be worked on.
+func (b *builder) serving() []cluster.Node {
+	var out []cluster.Node
+	for _, n := range b.nodes() {
+		if n.APIServer != (cluster.Component{}) {
+			out = append(out, n)
+		}
+	}
+	return out
+}
+
+// fence holds all of the control plane back that can be reached, API servers
+// first: one that runs without etcd makes kubelets wait for it, and one that
+// runs beside a rebuilt etcd shows its clients the old world.
+func (b *builder) fence(needs ...StepID) []StepID {
+	var apis, rest []StepID
+	var held []string
+	for _, n := range b.serving() {
+		apis = append(apis, b.add(n.Host, string(cluster.RoleAPIServer)+"."+n.Host, FenceComponent{Role: cluster.RoleAPIServer}, needs...))
+		held = append(held, n.Host)
+	}
+	for _, n := range b.nodes() {
+		for _, r := range []cluster.Role{cluster.RoleControllerManager, cluster.RoleScheduler} {
+			if n.Component(r) != (cluster.Component{}) {
+				rest = append(rest, b.add(n.Host, string(r)+"."+n.Host, FenceComponent{Role: r}, needs...))
+			}
+		}
+	}
+	for _, n := range b.facts.Config.APIServers() {
+		if h, ok := b.facts.Host(n.Host); !ok || !h.Reached.OK {
+			b.warn("api-unreached", n.Host)
+		}
+	}
+	if len(held) > 0 {
+		b.warn("api-down", strings.Join(held, ", "))
+	}
+	// etcd may stop as soon as no API server is left; the others work through
+	// those, and only have to be gone before they return.
+	b.restFenced = rest
+	return slices.Concat(needs, apis)
+}
+
+// release lets the control plane go again after etcd is proven: one API
+// server, which has to take a write, then the others, then what works through
+// them, then the kubelets, then nodes and load balancer.
+func (b *builder) release(proven StepID, kubelets bool) {
+	needs := append([]StepID{proven}, b.restFenced...)
+	apis := b.serving()
+	if len(apis) == 0 {
+		return
+	}
+	first := b.releaseAPI(apis[0], b.choices.Case, needs...)
+	ready := []StepID{first}
+	for _, n := range apis[1:] {
+		ready = append(ready, b.releaseAPI(n, "", first))
+	}
+	var rest []StepID
+	for _, n := range b.nodes() {
+		for _, r := range []cluster.Role{cluster.RoleControllerManager, cluster.RoleScheduler} {
+			if n.Component(r) != (cluster.Component{}) {
+				rest = append(rest, b.add(n.Host, string(r)+"."+n.Host, ReleaseComponent{Role: r}, ready...))
+			}
+		}
+	}
+	last := slices.Concat(ready, rest)
+	if kubelets {
+		last = append(last, b.restartKubelets(last)...)
+	}
+	b.serve(apis, last)
+}
+
+func (b *builder) releaseAPI(n cluster.Node, canary string, needs ...StepID) StepID {
+	up := b.add(n.Host, string(cluster.RoleAPIServer)+"."+n.Host, ReleaseComponent{Role: cluster.RoleAPIServer}, needs...)
+	return b.add(n.Host, n.Host, AwaitAPI{Canary: canary}, up)
+}
+
+// restartKubelets starts them anew in waves, those of control planes first.
+func (b *builder) restartKubelets(needs []StepID) []StepID {
+	var planes, workers []cluster.Node
+	for _, n := range b.nodes() {
+		if n.APIServer != (cluster.Component{}) {
+			planes = append(planes, n)
+		} else {
+			workers = append(workers, n)
+		}
+	}
+	var all []StepID
+	for _, group := range [][]cluster.Node{planes, workers} {
+		for i := 0; i < len(group); i += wave {
+			var these []StepID
+			for _, n := range group[i:min(i+wave, len(group))] {
+				these = append(these, b.add(n.Host, n.Host, RestartKubelet{}, needs...))
+			}
+			all, needs = append(all, these...), these
+		}
+	}
+	return all
+}
+
+// serve waits for nodes and load balancer.
+func (b *builder) serve(apis []cluster.Node, needs []StepID) {
+	var nodes, urls []string
+	for _, n := range b.nodes() {
+		nodes = append(nodes, n.NodeName())
+	}
+	for _, n := range apis {
+		urls = append(urls, n.API)
+	}
+	through := apis[0]
+	b.add(through.Host, through.Host, AwaitNodes{Nodes: nodes, APIServers: len(apis)}, needs...)
+	if lb := b.facts.Config.Kubernetes.LoadBalancer; lb != "" {
+		b.add(through.Host, "load-balancer", AwaitBalancer{URL: lb, APIServers: urls}, needs...)
+	}
+	b.plan.Expect.APIServers = urls
+	b.plan.Expect.Nodes = nodes
+}
