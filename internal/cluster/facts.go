@@ -24,6 +24,12 @@ type HostFacts struct {
 	// with which Salvor asks the members of this host; empty when nothing was
 	// found. With it, a member that does not answer may well be serving.
 	ClientProblem string `json:"clientProblem,omitempty"`
+	// Asked and Answered are the coordinator's clock around the question: the
+	// host's clock was read between them.
+	Asked    time.Time `json:"asked,omitzero"`
+	Answered time.Time `json:"answered,omitzero"`
+	// Node is what was found of the machine itself.
+	Node NodeFacts `json:"node,omitzero"`
 }
 
 // HostInfo identifies the machine that answered.
@@ -42,7 +48,14 @@ type MemberFacts struct {
 	Live    Known[LiveMember]   `json:"live"`
 	// Certificates lie on disk or were served; see Certificate.Source.
 	Certificates []Known[Certificate] `json:"certificates,omitempty"`
-	Space        Known[Space]         `json:"space"`
+	// Space is the file system of the data dir, WALSpace that of a WAL dir of
+	// its own.
+	Space    Known[Space] `json:"space"`
+	WALSpace Known[Space] `json:"walSpace,omitzero"`
+	// Mount is the file system that holds the data dir, and the one that ought
+	// to.
+	Mount   Known[FileSystem]  `json:"mount,omitzero"`
+	Metrics Known[EtcdMetrics] `json:"metrics,omitzero"`
 	// Changes counts what this member's db holds above the revision of each
 	// snapshot that was found anywhere: what a restore of it would lose.
 	Changes []Changes `json:"changes,omitempty"`
@@ -226,7 +239,10 @@ type LiveMember struct {
 	Members      Known[[]MemberEntry] `json:"members"`
 	Alarms       Known[[]Alarm]       `json:"alarms"`
 	HashKV       Known[HashKV]        `json:"hashKV"`
-	Errors       []string             `json:"errors,omitempty"`
+	// CommonHash is the hash at the lowest revision of all members that
+	// answer: comparable although writes go on.
+	CommonHash Known[HashKV] `json:"commonHash,omitzero"`
+	Errors     []string      `json:"errors,omitempty"`
 }
 
 // HashKV is etcd's hash of the key bucket at a revision.

@@ -15,6 +15,7 @@ import (
 type Asker interface {
 	Observe(ctx context.Context, cfg cluster.Config) (cluster.HostFacts, error)
 	Changes(ctx context.Context, cfg cluster.Config, since []int64) (map[string][]cluster.Changes, error)
+	HashAt(ctx context.Context, cfg cluster.Config, member string, revision int64) (cluster.HashKV, error)
 }
 
 // Reached is a host of the configuration with the way to ask it, or the reason
@@ -36,7 +37,10 @@ func Gather(ctx context.Context, cfg cluster.Config, hosts []Reached, now time.T
 		wg.Go(func() { f.Hosts[i] = ask(ctx, cfg, h) })
 	}
 	wg.Wait()
-	compare(ctx, cfg, hosts, &f)
+	var more sync.WaitGroup
+	more.Go(func() { compare(ctx, cfg, hosts, &f) })
+	more.Go(func() { hashes(ctx, cfg, hosts, &f) })
+	more.Wait()
 	return f
 }
 
@@ -44,7 +48,9 @@ func ask(ctx context.Context, cfg cluster.Config, h Reached) cluster.HostFacts {
 	err := h.Err
 	if err == nil {
 		var f cluster.HostFacts
+		asked := time.Now()
 		if f, err = h.Asker.Observe(ctx, cfg); err == nil {
+			f.Asked, f.Answered = asked.UTC(), time.Now().UTC()
 			return f
 		}
 	}
@@ -75,6 +81,53 @@ func compare(ctx context.Context, cfg cluster.Config, hosts []Reached, f *cluste
 		})
 	}
 	wg.Wait()
+}
+
+// hashBudget bounds the second question for hashes: a member reads its whole
+// db for the answer.
+const hashBudget = 5 * time.Second
+
+// hashes asks every member that answers for its hash at the lowest revision of
+// them all: at their newest revisions they can only be compared when nobody
+// writes.
+func hashes(ctx context.Context, cfg cluster.Config, hosts []Reached, f *cluster.Facts) {
+	lowest, members := int64(0), 0
+	each(f, func(_ int, m *cluster.MemberFacts) {
+		if l := m.Live; l.OK && !l.Value.Learner && l.Value.Revision > 0 {
+			members++
+			if lowest == 0 || l.Value.Revision < lowest {
+				lowest = l.Value.Revision
+			}
+		}
+	})
+	if members < 2 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, hashBudget)
+	defer cancel()
+	var wg sync.WaitGroup
+	each(f, func(host int, m *cluster.MemberFacts) {
+		if hosts[host].Asker == nil || !m.Live.OK || m.Live.Value.Learner {
+			return
+		}
+		if h := m.Live.Value.HashKV; h.OK && h.Value.Revision == lowest {
+			m.Live.Value.CommonHash = h
+			return
+		}
+		wg.Go(func() {
+			m.Live.Value.CommonHash = cluster.From(hosts[host].Asker.HashAt(ctx, cfg, m.Name, lowest))
+		})
+	})
+	wg.Wait()
+}
+
+// each visits the facts of every member of a reached host.
+func each(f *cluster.Facts, visit func(host int, m *cluster.MemberFacts)) {
+	for i := range f.Hosts {
+		for j := range f.Hosts[i].Members {
+			visit(i, &f.Hosts[i].Members[j])
+		}
+	}
 }
 
 func snapshotRevisions(f cluster.Facts) []int64 {

@@ -45,7 +45,16 @@ func Host(ctx context.Context, cfg cluster.Config, host, version string) cluster
 	wg.Go(func() { f.Snapshots = snapshots(ctx, cfg, host) })
 	wg.Go(func() { f.Witnesses = witnesses(cfg, host) })
 	wg.Go(func() { f.ClientProblem = clientProblem(cfg, host, time.Now()) })
+	if m, ok := machineOf(cfg, host); ok {
+		wg.Go(func() { f.Node = m.node(ctx) })
+	}
 	wg.Wait()
+	for i := range f.Members {
+		m, _ := cfg.Member(f.Members[i].Name)
+		if log, ok := memberLog(m); ok {
+			f.Node.Logs = append(f.Node.Logs, log)
+		}
+	}
 	return f
 }
 
@@ -61,6 +70,11 @@ func member(ctx context.Context, m cluster.Member, tls cluster.TLS) cluster.Memb
 	})
 	wg.Go(func() { f.Certificates = certificates(ctx, m, tls) })
 	wg.Go(func() { f.Space = cluster.From(space(m.DataDir)) })
+	wg.Go(func() { f.Mount = mountOf(m) })
+	if m.WALDir != "" {
+		wg.Go(func() { f.WALSpace = cluster.From(space(m.WALDir)) })
+	}
+	wg.Go(func() { f.Metrics = cluster.From(metrics(ctx, m, tls)) })
 	wg.Wait()
 	return f
 }
@@ -124,11 +138,31 @@ func certificates(ctx context.Context, m cluster.Member, client cluster.TLS) []c
 		if err != nil {
 			out = append(out, cluster.Unknown[cluster.Certificate]("%v", err))
 		}
-		for _, c := range certs {
+		for _, c := range deciding(certs, f.use) {
 			out = append(out, cluster.Is(c))
 		}
 	}
 	return append(out, served(ctx, m)...)
+}
+
+// deciding leaves out what cannot decide: of a bundle of authorities only the
+// one that ends last counts, since an old one beside a valid one does no harm.
+func deciding(certs []cluster.Certificate, use string) []cluster.Certificate {
+	if use != "ca" || len(certs) < 2 {
+		return certs
+	}
+	return []cluster.Certificate{bestOf(use, certs)}
+}
+
+// mountOf is the file system that holds a member's data dir, and the one that
+// the machine's configuration wants there.
+func mountOf(m cluster.Member) cluster.Known[cluster.FileSystem] {
+	here := machine{}
+	table, err := here.mountTable()
+	if err != nil {
+		return cluster.Unknown[cluster.FileSystem]("%v", err)
+	}
+	return cluster.From(here.fileSystem("etcd-data", m.DataDir, table))
 }
 
 // served asks each TLS port for the certificate it shows. A port that does not

@@ -3,6 +3,7 @@ package remote
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"sync"
 
@@ -108,6 +109,18 @@ func (h *Host) Changes(ctx context.Context, cfg cluster.Config, since []int64) (
 	var out map[string][]cluster.Changes
 	err := h.call(ctx, methodChanges, changesParams{h.question(cfg), since}, &out, nil)
 	return out, err
+}
+
+// HashAt asks a live member of the host for its hash at a revision.
+func (h *Host) HashAt(ctx context.Context, cfg cluster.Config, member string, revision int64) (cluster.HashKV, error) {
+	a, err := h.Probe(ctx, cfg, ProbeRequest{Member: member, HashAt: revision})
+	if err != nil {
+		return cluster.HashKV{}, err
+	}
+	if !a.Hash.OK {
+		return cluster.HashKV{}, errors.New(a.Hash.Why)
+	}
+	return a.Hash.Value, nil
 }
 
 // Evidence collects what is to be preserved of the host.

@@ -1,0 +1,84 @@
+package observe
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/salvor-project/salvor/internal/cluster"
+)
+
+// nodeBudget bounds what is asked of the machine itself.
+const nodeBudget = 6 * time.Second
+
+// machine is where a host's own files are read: the root of its file system,
+// which only tests set to something else than "/".
+type machine struct {
+	root string
+	cfg  cluster.Config
+	host string
+}
+
+// at gives a path of the machine.
+func (m machine) at(path string) string {
+	if m.root == "" || m.root == "/" {
+		return path
+	}
+	return filepath.Join(m.root, path)
+}
+
+// outside takes the root off again, for what is told.
+func (m machine) outside(path string) string {
+	if m.root == "" || m.root == "/" {
+		return path
+	}
+	if rel, err := filepath.Rel(m.root, path); err == nil {
+		return "/" + rel
+	}
+	return path
+}
+
+// real tells whether this is the running machine and not a folder of its files.
+func (m machine) real() bool { return m.root == "" || m.root == "/" }
+
+func (m machine) read(path string) ([]byte, error) {
+	f, err := os.Open(m.at(path))
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return readLimited(f, path)
+}
+
+// node observes the machine beside its members. Whatever cannot be read is
+// unknown; nothing here changes anything.
+func (m machine) node(ctx context.Context) cluster.NodeFacts {
+	ctx, cancel := context.WithTimeout(ctx, nodeBudget)
+	defer cancel()
+	var n cluster.NodeFacts
+	var wg sync.WaitGroup
+	wg.Go(func() { n.Clock = cluster.From(m.clock()) })
+	wg.Go(func() { n.FileSystems = m.fileSystems() })
+	wg.Go(func() { n.Addresses = cluster.From(m.addresses()) })
+	wg.Go(func() { n.Kernel = m.kernel(ctx) })
+	wg.Go(func() { n.Places = m.places() })
+	wg.Go(func() {
+		n.Kubernetes = m.kubernetes(ctx)
+		var more sync.WaitGroup
+		more.Go(func() { n.APIServers = m.apiServers(ctx, n.Kubernetes) })
+		more.Go(func() { n.Logs = m.logs(ctx, n.Kubernetes) })
+		more.Wait()
+	})
+	wg.Wait()
+	return n
+}
+
+// machineOf tells what machine a host of the configuration is. A host that is
+// a child process stands for a machine without being one (the demo, tests):
+// what lies in /etc or runs here is not its own.
+func machineOf(cfg cluster.Config, host string) (machine, bool) {
+	h, ok := cfg.Host(host)
+	return machine{cfg: cfg, host: host}, ok && h.Via != cluster.ViaChild
+}
