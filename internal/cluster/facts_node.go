@@ -15,7 +15,7 @@ type NodeFacts struct {
 	// Logs are the causes that the components' own logs name, by component.
 	Logs []LogFacts `json:"logs,omitempty"`
 	// Kubernetes is not OK when its folder could not be read.
-	Kubernetes Known[Kubernetes] `json:"kubernetes"`
+	Kubernetes Known[KubernetesFacts] `json:"kubernetes"`
 	// APIServers are the API servers as this machine reaches them.
 	APIServers []APIServer `json:"apiServers,omitempty"`
 	// Places are the folders of snapshots as they were found.
@@ -82,8 +82,8 @@ type Sign struct {
 	Last   time.Time `json:"last,omitzero"`
 }
 
-// Kubernetes is what lies of Kubernetes on one machine.
-type Kubernetes struct {
+// KubernetesFacts is what lies of Kubernetes on one machine.
+type KubernetesFacts struct {
 	// Present is false where nothing of Kubernetes was found.
 	Present   bool                     `json:"present"`
 	Manifests Known[[]Manifest]        `json:"manifests"`

@@ -26,7 +26,7 @@ const sampleLength = 300
 
 // logs reads the end of every log there is: the members' own, the services'
 // journals, and the pods' files with those of their previous runs.
-func (m machine) logs(ctx context.Context, k cluster.Known[cluster.Kubernetes]) []cluster.LogFacts {
+func (m machine) logs(ctx context.Context, k cluster.Known[cluster.KubernetesFacts]) []cluster.LogFacts {
 	var out []cluster.LogFacts
 	for _, c := range m.cfg.Members {
 		if c.Host == m.host && c.Run.Systemd != "" && m.real() {

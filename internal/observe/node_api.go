@@ -18,7 +18,7 @@ const probeBudget = 4 * time.Second
 
 // apiServers tries the machine's own API server, as its manifest describes it,
 // and every address that its kubeconfigs name.
-func (m machine) apiServers(ctx context.Context, k cluster.Known[cluster.Kubernetes]) []cluster.APIServer {
+func (m machine) apiServers(ctx context.Context, k cluster.Known[cluster.KubernetesFacts]) []cluster.APIServer {
 	var out []cluster.APIServer
 	direct := map[string]bool{}
 	for _, f := range k.Value.Manifests.Value {
@@ -39,7 +39,15 @@ func (m machine) apiServers(ctx context.Context, k cluster.Known[cluster.Kuberne
 			out = append(out, cluster.APIServer{URL: u, Direct: true, Named: f.Path})
 		}
 	}
+	if n, ok := m.cfg.Node(m.host); ok && n.API != "" && len(out) == 0 {
+		direct[n.API] = true
+		out = append(out, cluster.APIServer{URL: n.API, Direct: true, Named: "salvor.yaml"})
+	}
 	seen := map[string]bool{}
+	if u := strings.TrimSuffix(m.cfg.Kubernetes.LoadBalancer, "/"); u != "" && !direct[u] {
+		seen[u] = true
+		out = append(out, cluster.APIServer{URL: u, Named: "salvor.yaml"})
+	}
 	for _, c := range k.Value.Configs {
 		u := strings.TrimSuffix(c.Server.Value, "/")
 		if !c.Server.OK || direct[u] || seen[u] {

@@ -43,15 +43,15 @@ func readLimited(r io.Reader, path string) ([]byte, error) {
 	return b, nil
 }
 
-func (m machine) kubernetes(ctx context.Context) cluster.Known[cluster.Kubernetes] {
-	var k cluster.Kubernetes
+func (m machine) kubernetes(ctx context.Context) cluster.Known[cluster.KubernetesFacts] {
+	var k cluster.KubernetesFacts
 	for _, dir := range []string{kubeDir, kubeletDir} {
 		_, err := os.Stat(m.at(dir))
 		switch {
 		case err == nil:
 			k.Present = true
 		case !errors.Is(err, fs.ErrNotExist):
-			return cluster.Unknown[cluster.Kubernetes]("%v", err)
+			return cluster.Unknown[cluster.KubernetesFacts]("%v", err)
 		}
 	}
 	if !k.Present {

@@ -18,7 +18,11 @@ import (
 // kubelet tells the state of the kubelet: its unit, its process, and whether
 // its health port answers.
 func (m machine) kubelet(ctx context.Context) cluster.Known[cluster.ServiceFacts] {
-	s := m.service(ctx, "kubelet", "kubelet")
+	unit := "kubelet"
+	if n, ok := m.cfg.Node(m.host); ok {
+		unit = strings.TrimSuffix(n.Unit(), ".service")
+	}
+	s := m.service(ctx, unit, "kubelet")
 	s.Endpoint = "127.0.0.1:10248"
 	s.Answers = m.answers(ctx, "tcp", s.Endpoint)
 	return cluster.Is(s)
@@ -35,7 +39,10 @@ func (m machine) runtime(ctx context.Context) cluster.Known[cluster.ServiceFacts
 
 // runtimeSocket is what the kubelet is told to use, or containerd's default.
 func (m machine) runtimeSocket() (socket, unit string) {
-	socket = "/run/containerd/containerd.sock"
+	socket = cluster.DefaultCRI
+	if n, ok := m.cfg.Node(m.host); ok && n.CRI != "" {
+		return n.Socket(), unitOf(n.Socket())
+	}
 	for _, file := range []string{kubeletDir + "/kubeadm-flags.env", kubeletDir + "/config.yaml", kubeletDir + "/instance-config.yaml"} {
 		b, err := m.read(file)
 		if err != nil {
@@ -47,13 +54,18 @@ func (m machine) runtimeSocket() (socket, unit string) {
 			}
 		}
 	}
+	return socket, unitOf(socket)
+}
+
+// unitOf is the service that listens on a runtime's socket.
+func unitOf(socket string) string {
 	switch {
 	case strings.Contains(socket, "crio"):
-		return socket, "crio"
+		return "crio"
 	case strings.Contains(socket, "docker"):
-		return socket, "docker"
+		return "docker"
 	}
-	return socket, "containerd"
+	return "containerd"
 }
 
 func (m machine) answers(ctx context.Context, network, address string) cluster.Known[bool] {
