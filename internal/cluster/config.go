@@ -29,6 +29,9 @@ type Config struct {
 	Witnesses []WitnessPlace `json:"witnesses,omitempty" yaml:"witnesses,omitempty"`
 	// Objectives are what the operator promised to others.
 	Objectives Objectives `json:"objectives,omitzero" yaml:"objectives,omitempty"`
+	// Vault is where backups lie; Backup when and how they are made.
+	Vault  *Vault  `json:"vault,omitempty" yaml:"vault,omitempty"`
+	Backup *Backup `json:"backup,omitempty" yaml:"backup,omitempty"`
 }
 
 // Host is one machine.

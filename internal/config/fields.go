@@ -125,6 +125,10 @@ func (c *fieldCheck) node(n *yaml.Node, t reflect.Type, path []any) {
 		if n.Kind != yaml.ScalarNode || n.Tag != "!!bool" {
 			c.add(n, path, "must be true or false")
 		}
+	case reflect.Int:
+		if n.Kind != yaml.ScalarNode || n.Tag != "!!int" {
+			c.add(n, path, "must be a whole number")
+		}
 	case reflect.String:
 		if n.Kind != yaml.ScalarNode {
 			c.add(n, path, "must be a text, not a %s", kindName(n.Kind))

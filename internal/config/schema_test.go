@@ -110,6 +110,10 @@ func TestTheSchemaKnowsExactlyTheFieldsOfTheConfiguration(t *testing.T) {
 			if n.Type != "string" && len(n.Enum) == 0 {
 				t.Errorf("%s is %q, want a string", path, n.Type)
 			}
+		case reflect.Int:
+			if n.Type != "integer" {
+				t.Errorf("%s is %q, want an integer", path, n.Type)
+			}
 		case reflect.Bool:
 			if n.Type != "boolean" {
 				t.Errorf("%s is %q, want a boolean", path, n.Type)
@@ -139,6 +143,8 @@ func TestTheSchemasPatternsAgreeWithValidate(t *testing.T) {
 		{"origin", func(v string) bool { j := judge{}; j.origin(nil, v); return len(j.bad) == 0 }, []string{"https://10.0.0.1:6443", "https://api.example", "https://[::1]:6443/",
 			"http://h:1", "https://u:p@h:1", "https://h:1/x", "h:1", ""}},
 		{"duration", func(v string) bool { var d cluster.Duration; return d.UnmarshalText([]byte(v)) == nil }, []string{"15m", "1h30m", "1.5h", "15", "x", ""}},
+		{"span", func(v string) bool { var d cluster.Span; return d.UnmarshalText([]byte(v)) == nil }, []string{"7d", "1d12h", "5y", "12h", "7", "x", "", "d", "1h2d"}},
+		{"bandwidth", func(v string) bool { var d cluster.Bandwidth; return d.UnmarshalText([]byte(v)) == nil }, []string{"20MiB", "500kB", "1GiB", "20", "MiB", "-1MB", ""}},
 	} {
 		pattern := regexp.MustCompile(s.Defs[c.def].Pattern)
 		for _, v := range c.text {
@@ -180,8 +186,8 @@ func TestTheDocumentNamesEveryFieldAndItsExamplesLoad(t *testing.T) {
 	}
 	paths(reflect.TypeFor[cluster.Config](), "")
 	examples := regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllStringSubmatch(text, -1)
-	if len(examples) != 4 {
-		t.Fatalf("%d examples, want one for processes, one for systemd, one for machines over SSH and one for a control plane", len(examples))
+	if len(examples) != 5 {
+		t.Fatalf("%d examples, want one for processes, one for systemd, one for machines over SSH, one for a control plane and one for a vault", len(examples))
 	}
 	for i, e := range examples {
 		if _, err := Parse("example", []byte(e[1])); err != nil {

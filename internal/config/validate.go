@@ -55,6 +55,8 @@ func problems(cfg cluster.Config) []problem {
 	if cfg.Objectives.RPO < 0 {
 		j.add([]any{"objectives", "rpo"}, "must not be negative")
 	}
+	j.vault()
+	j.backup()
 	return j.bad
 }
 
