@@ -40,9 +40,7 @@ func (a *app) casesCommand() *cobra.Command {
 					return err
 				}
 				defer fleet.Close()
-				for _, h := range fleet.Hosts() {
-					lines = append(lines, mirrors(c, h)...)
-				}
+				lines = append(lines, mirrors(c.Context(), fleet.Hosts())...)
 			}
 			if a.output == "json" {
 				return report.JSON(a.out, "Cases", map[string]any{"cases": lines})
@@ -90,20 +88,30 @@ func localCases(parent string) ([]caseLine, error) {
 	return out, nil
 }
 
-// stateOf says in one word how far a case is.
+// The states of a case.
+const (
+	stateSeen        = "seen"
+	statePlanned     = "planned"
+	stateInterrupted = "interrupted"
+	stateDone        = "done"
+	stateUnproven    = "not proven"
+	statePassed      = "passed"
+)
+
+// stateOf says in a word or two how far a case is.
 func stateOf(c casefile.Case) string {
 	switch {
 	case c.Verdict != nil && c.Verdict.Passed:
-		return "passed"
+		return statePassed
 	case c.Verdict != nil:
-		return "not proven"
+		return stateUnproven
 	case c.Plan == nil:
-		return "seen"
+		return stateSeen
 	case !begun(c.Journal):
-		return "planned"
+		return statePlanned
 	}
 	if last := c.Journal[len(c.Journal)-1]; last.Event == casefile.EventEnded && last.Error == "" {
-		return "done"
+		return stateDone
 	}
-	return "interrupted"
+	return stateInterrupted
 }

@@ -9,6 +9,7 @@ import (
 
 func (a *app) planCommand() *cobra.Command {
 	var source string
+	var eyes sight
 	c := &cobra.Command{
 		Use:   "plan",
 		Short: "Say what recover would do, step by step, and keep it as a case",
@@ -18,12 +19,13 @@ unchanged. It changes nothing but its own case folder.
 ` + exitCodes,
 		Args: args(cobra.NoArgs),
 	}
+	eyes.addFlags(c)
 	c.Flags().StringVar(&source, "source", "", "recover from this candidate instead of the recommended one (see diagnose)")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		if err := a.formats("text", "json"); err != nil {
 			return err
 		}
-		cfg, err := a.load()
+		cfg, err := eyes.load(a)
 		if err != nil {
 			return err
 		}
@@ -32,7 +34,7 @@ unchanged. It changes nothing but its own case folder.
 			return err
 		}
 		defer fleet.Close()
-		s := look(c.Context(), fleet, defaultBudget)
+		s := a.look(c.Context(), fleet)
 		name, err := newCase(fleet)
 		if err != nil {
 			return err

@@ -19,6 +19,7 @@ import (
 func (a *app) recoverCommand() *cobra.Command {
 	var k consent
 	var source string
+	var eyes sight
 	c := &cobra.Command{
 		Use:   "recover",
 		Short: "Diagnose, plan, ask, repair, prove and report: the command for three in the morning",
@@ -30,6 +31,7 @@ puts it back. It may be interrupted at any moment; ` + "`salvor resume`" + ` goe
 		Args: args(cobra.NoArgs),
 	}
 	k.addFlags(c)
+	eyes.addFlags(c)
 	c.Flags().StringVar(&source, "source", "", "recover from this candidate instead of the recommended one (see diagnose)")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		if err := a.formats("text", "json"); err != nil {
@@ -38,7 +40,7 @@ puts it back. It may be interrupted at any moment; ` + "`salvor resume`" + ` goe
 		if err := k.check(); err != nil {
 			return err
 		}
-		cfg, err := a.load()
+		cfg, err := eyes.load(a)
 		if err != nil {
 			return err
 		}
@@ -61,7 +63,7 @@ func (a *app) recoverWith(ctx context.Context, fleet *remote.Fleet, k consent, s
 	if err := a.lock(ctx, fleet, name); err != nil {
 		return err
 	}
-	s := look(ctx, fleet, defaultBudget)
+	s := a.look(ctx, fleet)
 	if a.output == "text" {
 		if err := report.Diagnosis(a.out, s.diagnosis, s.facts, a.style()); err != nil {
 			return err
@@ -73,6 +75,11 @@ func (a *app) recoverWith(ctx context.Context, fleet *remote.Fleet, k consent, s
 	}
 	p, err := makePlan(s, folder.Name(), source)
 	if err != nil {
+		if a.output == "json" { // the diagnosis is the whole answer then
+			if werr := report.JSON(a.out, "Diagnosis", s.diagnosis); werr != nil {
+				return werr
+			}
+		}
 		return hint(err, "what was found is kept in %s", folder.Dir)
 	}
 	if err := folder.Write(casefile.PlanFile, p); err != nil {
@@ -102,7 +109,7 @@ func (a *app) lock(ctx context.Context, fleet *remote.Fleet, caseName string) er
 // stillHolds looks again and refuses a plan that answers something else than
 // what is there now.
 func (a *app) stillHolds(ctx context.Context, fleet *remote.Fleet, p plan.Plan) error {
-	s := look(ctx, fleet, defaultBudget)
+	s := a.look(ctx, fleet)
 	if got := s.diagnosis.Fingerprint(); got != p.Basis {
 		return hint(fmt.Errorf("%w (diagnosis was %s, is %s: %s)", errStale, p.Basis, got, s.diagnosis.Summary), "`salvor recover` looks again and makes a new plan")
 	}

@@ -175,8 +175,15 @@ func TestInterrupt(t *testing.T) {
 	e.must(t, codeCancelled)
 	e.says(t, "nothing is lost", "salvor resume "+s.folder().Dir)
 	s.free()
-	s.must(codeOK, "resume", s.folder().Dir)
+	// The case folder is gone too: the hosts' mirrors know which case it was.
+	check(t, os.Rename(s.folder().Dir, s.path("gone")))
+	s.must(codeError, "resume", "20200101-000000-demo-none").says(t, "no interrupted case is known")
+	if e := s.must(codeOK, "cases"); !strings.Contains(e.out, "interrupted") || !strings.Contains(e.out, "mirror on ") {
+		t.Errorf("cases says:\n%s", e.out)
+	}
+	s.must(codeOK, "resume").says(t, "taken from the mirror on ")
 	s.recovered(nil)
+	s.must(codeError, "resume").says(t, "no interrupted case is known")
 }
 
 // starts tells whether the run has begun to start a member.

@@ -18,26 +18,26 @@ import (
 func (a *app) resumeCommand() *cobra.Command {
 	var from string
 	c := &cobra.Command{
-		Use:   "resume CASE",
+		Use:   "resume [CASE]",
 		Short: "Go on with a run that was interrupted",
 		Long: `Resume asks of every step whether it was done before it does anything. CASE is
-a case folder or its name. When the folder is gone with the machine that held
-it, --from takes the mirror that a host keeps (salvor.yaml is needed then).
+a case folder or its name; without it, the one case that was interrupted. When
+the folder is gone with the machine that held it, the mirror is taken that the
+hosts keep (salvor.yaml is needed then); --from says which host's.
 
 ` + exitCodes,
-		Args: args(cobra.ExactArgs(1)),
+		Args: args(cobra.MaximumNArgs(1)),
 	}
 	c.Flags().StringVar(&from, "from", "", "take the case from the mirror on this host")
 	c.RunE = func(c *cobra.Command, list []string) error {
 		if err := a.formats("text", "json"); err != nil {
 			return err
 		}
-		if from != "" {
-			if err := a.fetchCase(c.Context(), from, list[0]); err != nil {
-				return err
-			}
+		name, err := a.caseToResume(c.Context(), list, from)
+		if err != nil {
+			return err
 		}
-		folder, p, err := a.openPlan(list[0])
+		folder, p, err := a.openPlan(name)
 		if err != nil {
 			return err
 		}
@@ -57,6 +57,31 @@ it, --from takes the mirror that a host keeps (salvor.yaml is needed then).
 		return a.carryOut(c.Context(), fleet, folder, p, "")
 	}
 	return c
+}
+
+// caseToResume gives the case that the command line means, fetched from a
+// host's mirror where it is not here.
+func (a *app) caseToResume(ctx context.Context, list []string, from string) (string, error) {
+	name := ""
+	if len(list) > 0 {
+		name = list[0]
+	}
+	var err error
+	switch _, missing := a.openCaseFolder(name); {
+	case name == "" && from != "":
+		return "", usageError{errors.New("--from needs the name of a case: `salvor cases` lists them")}
+	case name == "":
+		name, from, err = a.interruptedCase(ctx)
+	case from == "" && errors.Is(missing, fs.ErrNotExist) && filepath.Base(name) == name:
+		if _, from, err = a.mirroredCase(ctx, name); err != nil {
+			return "", errors.Join(missing, err)
+		}
+	}
+	if err != nil || from == "" {
+		return name, err
+	}
+	fmt.Fprintf(a.err, "case %s: taken from the mirror on %s\n", name, from)
+	return name, a.fetchCase(ctx, from, name)
 }
 
 // catchUp takes the longest journal of the case that any host keeps: the one at

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"runtime/debug"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -36,6 +37,8 @@ type app struct {
 
 	reach reach
 
+	// budget is how long a look may take; 0 is the default.
+	budget time.Duration
 	// locked tells that this command holds the locks of all hosts.
 	locked bool
 	// at is handed to run; only tests set it.

@@ -57,6 +57,11 @@ type Host struct {
 	// StateDir is where Salvor keeps its lock, its cases and its images on
 	// that machine; DefaultStateDir when empty.
 	StateDir string `json:"stateDir,omitempty" yaml:"stateDir,omitempty"`
+	// Gone says that this machine and its disks will never come back. What lay
+	// there then counts as lost and no longer as unknown; Salvor cannot prove
+	// that, the operator answers for it. A machine that answers all the same
+	// is believed before this field.
+	Gone bool `json:"gone,omitempty" yaml:"gone,omitempty"`
 	// Client is what Salvor shows etcd from this machine, where its files are
 	// called otherwise than Config.Client says; see Config.On.
 	Client TLS `json:"client,omitzero" yaml:"client,omitempty"`

@@ -37,6 +37,8 @@ type memberView struct {
 	// now is the clock of the member's host, the coordinator's when unknown.
 	now     time.Time
 	reached bool
+	// gone tells that the operator gave the member's host up for ever.
+	gone bool
 	// blind tells that Salvor's own certificate, key or authority is wrong on
 	// the member's host: silence then says nothing about the member.
 	blind bool
@@ -65,6 +67,8 @@ func viewMember(f cluster.Facts, m cluster.Member) memberView {
 	mv := memberView{cfg: m, now: f.At, facts: unseen(m.Name)}
 	h, ok := f.Host(m.Host)
 	if !ok || !h.Reached.OK {
+		host, _ := f.Config.Host(m.Host)
+		mv.gone = host.Gone
 		return mv
 	}
 	mv.reached, mv.blind = true, h.ClientProblem != ""
@@ -255,6 +259,8 @@ func crippled(m memberView) bool {
 
 func (v view) stateOf(m memberView) State {
 	switch {
+	case m.gone && !v.alive:
+		return StateLost // a living quorum has no need to give anything up
 	case !m.reached:
 		return StateUnknown
 	case v.foreign(m):
