@@ -26,7 +26,7 @@ func build(t *testing.T, name string) (plan.Plan, error) {
 // time, and survives its own JSON; or it is refused for the right reason.
 func TestEveryStory(t *testing.T) {
 	refused := map[string]error{
-		"healthy": plan.ErrHealthy, "certs-expired": plan.ErrRefused, "one-barred": plan.ErrRefused, "rewound": plan.ErrRefused, "twin": plan.ErrRefused, "auth": plan.ErrRefused, "not-configured": plan.ErrUnseen, "disk-full": plan.ErrRefused, "partition": plan.ErrRefused,
+		"healthy": plan.ErrHealthy, "given-up-alive": plan.ErrHealthy, "given-up-spare": plan.ErrRefused, "certs-expired": plan.ErrRefused, "one-barred": plan.ErrRefused, "rewound": plan.ErrRefused, "twin": plan.ErrRefused, "auth": plan.ErrRefused, "not-configured": plan.ErrUnseen, "disk-full": plan.ErrRefused, "partition": plan.ErrRefused,
 		"diverged": plan.ErrRefused, "two-unreached": plan.ErrUnseen, "all-unreached": plan.ErrUnseen, "nothing-left": plan.ErrNoCandidate,
 	}
 	for name := range stories.All() {
