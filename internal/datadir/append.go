@@ -140,7 +140,7 @@ func (a *appender) all(ctx context.Context, t tail, r *Report, m *meter) error {
 			return errOthers
 		}
 		r.count(k, ref)
-		m.add(ref.size)
+		m.add(int64(ref.size))
 		return nil
 	})
 	if errors.Is(err, errOthers) {

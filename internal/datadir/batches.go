@@ -19,6 +19,7 @@ const (
 type batch struct {
 	refs []entryRef
 	list []rawEntry
+	buf  []byte
 	err  error
 }
 
@@ -33,21 +34,27 @@ func (e rawEntry) entry(ref entryRef) *raftpb.Entry {
 	return &raftpb.Entry{Type: &e.kind, Term: &ref.term, Index: &ref.index, Data: e.data}
 }
 
-// batches reads and decodes the entries of a tail, a little ahead of who
-// applies them. It ends with an error, the last entry, or ctx.
-func (t tail) batches(ctx context.Context) <-chan batch {
-	out := make(chan batch, 2)
+// batchBuffers is how many batches are on their way at once.
+const batchBuffers = 3
+
+// batches reads the entries of a tail, a little ahead of who applies them. It
+// ends with an error, the last entry, or ctx. A batch is given back when it was
+// applied.
+func (t tail) batches(ctx context.Context, free chan []byte) <-chan batch {
+	out := make(chan batch, batchBuffers)
 	go func() {
 		defer close(out)
 		r := tailReader{log: t.log, segment: -1}
 		defer r.close()
 		for rest := t.entries; len(rest) > 0; {
-			b := r.read(rest)
+			var b batch
 			select {
-			case out <- b:
+			case buf := <-free:
+				b = r.read(rest, buf)
 			case <-ctx.Done():
 				return
 			}
+			out <- b
 			if b.err != nil {
 				return
 			}
@@ -55,6 +62,29 @@ func (t tail) batches(ctx context.Context) <-chan batch {
 		}
 	}()
 	return out
+}
+
+// each visits every entry in its turn; its data is valid during the visit only.
+// An error of visit ends the reading and is returned as it is.
+func (t tail) each(ctx context.Context, visit func(ref entryRef, raw rawEntry) error) error {
+	reading, cancel := context.WithCancel(ctx)
+	defer cancel()
+	free := make(chan []byte, batchBuffers)
+	for range batchBuffers {
+		free <- nil
+	}
+	for b := range t.batches(reading, free) {
+		if b.err != nil {
+			return b.err
+		}
+		for i, raw := range b.list {
+			if err := visit(b.refs[i], raw); err != nil {
+				return err
+			}
+		}
+		free <- b.buf
+	}
+	return ctx.Err()
 }
 
 // tailReader keeps the segment open that it reads.
@@ -71,7 +101,7 @@ func (r *tailReader) close() {
 }
 
 // read reads as many of the next entries as make a batch.
-func (r *tailReader) read(rest []entryRef) batch {
+func (r *tailReader) read(rest []entryRef, buf []byte) batch {
 	first := rest[0]
 	n, end := 1, first.off+first.size
 	for n < len(rest) && n < batchEntries && rest[n].segment == first.segment &&
@@ -79,21 +109,24 @@ func (r *tailReader) read(rest []entryRef) batch {
 		end = rest[n].off + rest[n].size
 		n++
 	}
-	b := batch{refs: rest[:n], list: make([]rawEntry, 0, n)}
-	if r.segment != first.segment {
+	size := int(end - first.off)
+	if cap(buf) < size {
+		buf = make([]byte, max(size, batchBytes))
+	}
+	b := batch{refs: rest[:n], list: make([]rawEntry, 0, n), buf: buf[:size]}
+	if r.segment != int(first.segment) {
 		r.close()
-		r.segment = first.segment
+		r.segment = int(first.segment)
 		if r.f, b.err = os.Open(filepath.Join(r.log.dir, r.log.segments[r.segment].Name)); b.err != nil {
 			return b
 		}
 	}
-	buf := make([]byte, end-first.off)
-	if _, b.err = r.f.ReadAt(buf, first.off); b.err != nil {
+	if _, b.err = r.f.ReadAt(b.buf, int64(first.off)); b.err != nil {
 		return b
 	}
 	for _, ref := range b.refs {
 		ref.off -= first.off
-		e, err := r.log.entry(buf, ref)
+		e, err := r.log.entry(b.buf, ref)
 		if err != nil {
 			b.err = fmt.Errorf("read entry %d: %w", ref.index, err)
 			return b
@@ -101,22 +134,4 @@ func (r *tailReader) read(rest []entryRef) batch {
 		b.list = append(b.list, e)
 	}
 	return b
-}
-
-// each visits every entry in its turn. An error of visit ends the reading and
-// is returned as it is.
-func (t tail) each(ctx context.Context, visit func(ref entryRef, raw rawEntry) error) error {
-	reading, cancel := context.WithCancel(ctx)
-	defer cancel()
-	for b := range t.batches(reading) {
-		if b.err != nil {
-			return b.err
-		}
-		for i, raw := range b.list {
-			if err := visit(b.refs[i], raw); err != nil {
-				return err
-			}
-		}
-	}
-	return ctx.Err()
 }

@@ -63,6 +63,9 @@ func parseFrame(buf []byte, off int64) (frame, error) {
 	return f, nil
 }
 
+// errTooLong says that a file goes on where no etcd writes.
+var errTooLong = errors.New("the file is longer than any that etcd writes")
+
 // chain is the running checksum of a log. Unknown means that the next record
 // is believed, which is so at the first file that still exists.
 type chain struct {

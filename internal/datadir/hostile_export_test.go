@@ -18,7 +18,7 @@ func EntryPlaces(ctx context.Context, walDir string) ([]EntryPlace, error) {
 	var all []EntryPlace
 	for _, r := range l.runs {
 		for _, e := range r.entries {
-			all = append(all, EntryPlace{e.index, e.term, l.segments[e.segment].Name, e.off, e.off + e.size})
+			all = append(all, EntryPlace{e.index, e.term, l.segments[e.segment].Name, int64(e.off), int64(e.off) + int64(e.size)})
 		}
 	}
 	return all, nil

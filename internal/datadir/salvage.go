@@ -98,6 +98,7 @@ func salvage(ctx context.Context, s Source, out string, progress func(done, tota
 	if err != nil {
 		return Report{}, err
 	}
+	debug.FreeOSMemory() // a whole segment of the log is done with
 	body := int64(p.meta.end) * int64(p.meta.pageSize)
 	if err := room(filepath.Dir(out), 2*body+3*t.bytes+64<<20); err != nil {
 		return Report{}, err
@@ -241,7 +242,7 @@ func tailOf(ctx context.Context, s Source, p *pageFile) (tail, error) {
 		t.entries = r.entries[applied-r.base:]
 	}
 	for _, e := range t.entries {
-		t.bytes += e.size
+		t.bytes += int64(e.size)
 	}
 	return t, nil
 }
@@ -275,7 +276,7 @@ func replay(ctx context.Context, work string, t tail, r *Report, m *meter) (err 
 			return &lost{fmt.Errorf("apply entry %d: %w", ref.index, err)}
 		}
 		r.count(k, ref)
-		m.add(ref.size)
+		m.add(int64(ref.size))
 		return nil
 	})
 	var l *lost

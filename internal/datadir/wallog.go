@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -19,11 +20,10 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// entryRef is where an entry lies, and what it can do.
+// entryRef is where an entry lies, and what it can do; there may be millions.
 type entryRef struct {
-	index, term uint64
-	segment     int
-	off, size   int64
+	index, term        uint64
+	segment, off, size uint32
 	// writes is true when applying the entry can make a revision.
 	writes bool
 }
@@ -283,7 +283,10 @@ func (l *walLog) takeEntry(f frame) error {
 	}
 	number := len(l.segments) - 1
 	l.segments[number].Entries++
-	ref := entryRef{index, term, number, f.off, f.end - f.off, canWrite(e)}
+	if f.end > math.MaxUint32 {
+		return errTooLong
+	}
+	ref := entryRef{index, term, uint32(number), uint32(f.off), uint32(f.end - f.off), canWrite(e)}
 	r := &l.runs[len(l.runs)-1]
 	switch {
 	case len(r.entries) == 0 && (r.base == 0 || ref.index != r.base+1):
@@ -343,7 +346,7 @@ func readInto(path string, buf *[]byte) ([]byte, error) {
 
 // entry reads an entry again from its file. Its data lies in buf.
 func (l *walLog) entry(buf []byte, ref entryRef) (rawEntry, error) {
-	f, err := parseFrame(buf, ref.off)
+	f, err := parseFrame(buf, int64(ref.off))
 	if err != nil {
 		return rawEntry{}, err
 	}
