@@ -10,15 +10,17 @@ import (
 	"hash"
 	"io"
 	"os"
+	"sync"
 
 	"github.com/salvor-project/salvor/internal/cluster"
 )
 
-// feedChunk is how much is read at once; a few chunks are on their way from
-// the disk to the hash.
+// feedChunk is how much is read at once, feedReaders how many do so side by
+// side: a cold disk gives one reader less than half of what it has. Memory: two
+// chunks for each reader.
 const (
-	feedChunk  = 2 << 20
-	feedChunks = 4
+	feedChunk   = 2 << 20
+	feedReaders = 4
 )
 
 // feed is one sequential pass through a file: it makes the page cache warm for
@@ -59,54 +61,94 @@ func (f *feed) run(ctx context.Context) error {
 		return err
 	}
 	defer file.Close()
-	ctx, cancel := context.WithCancel(ctx)
-	free, full := make(chan []byte, feedChunks), make(chan []byte, feedChunks)
-	for range feedChunks {
-		free <- make([]byte, feedChunk)
-	}
-	read := make(chan error, 1)
-	go func() {
-		defer close(full)
-		read <- readChunks(ctx, file, free, full)
-	}()
-	err = f.consume(free, full)
-	cancel()
-	for range full { // let the reader end before its file is closed
-	}
-	if readErr := <-read; err == nil {
-		err = readErr
-	}
-	return err
+	r := newRow(file)
+	defer r.close()
+	return f.consume(ctx, r)
 }
 
-func readChunks(ctx context.Context, file *os.File, free <-chan []byte, full chan<- []byte) error {
-	for at, hint := int64(0), int64(0); ; {
+// row reads a file's chunks side by side and gives them in their order.
+type row struct {
+	file *os.File
+	// places are where the next chunks go: each is filled by one reader.
+	places []chan chunk
+	next   int
+	stop   chan struct{}
+	wait   sync.WaitGroup
+}
+
+type chunk struct {
+	b   []byte
+	err error
+}
+
+// newRow begins to read a file from its beginning; reader i takes the chunks i,
+// i+feedReaders, and so on.
+func newRow(file *os.File) *row {
+	r := &row{file: file, stop: make(chan struct{})}
+	for i := range feedReaders {
+		place := make(chan chunk)
+		r.places = append(r.places, place)
+		r.wait.Go(func() { r.read(i, place) })
+	}
+	return r
+}
+
+// read fills two buffers in turn: one is being used while the other is filled.
+func (r *row) read(from int, place chan<- chunk) {
+	defer close(place)
+	var bufs [2][]byte
+	for n := 0; ; n++ {
+		b := bufs[n%2]
+		if b == nil {
+			b = make([]byte, feedChunk)
+			bufs[n%2] = b
+		}
+		size, err := r.file.ReadAt(b, int64(from+n*feedReaders)*feedChunk)
+		if errors.Is(err, io.EOF) {
+			err = nil
+		}
 		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case b := <-free:
-			hint = readAhead(file, at, hint)
-			n, err := io.ReadFull(file, b[:feedChunk])
-			at += int64(n)
-			if n > 0 {
-				full <- b[:n]
-			}
-			if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-				return nil
-			}
-			if err != nil {
-				return err
-			}
+		case place <- chunk{b[:size], err}:
+		case <-r.stop:
+			return
+		}
+		if err != nil || size < feedChunk {
+			return
 		}
 	}
 }
 
+// take gives the next chunk, which is valid until the next call; nil is the
+// end.
+func (r *row) take(ctx context.Context) ([]byte, error) {
+	select {
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case c := <-r.places[r.next%feedReaders]:
+		r.next++
+		return c.b, c.err
+	}
+}
+
+// close ends the readers.
+func (r *row) close() {
+	close(r.stop)
+	r.wait.Wait()
+}
+
 // consume hashes and copies what was read.
-func (f *feed) consume(free chan<- []byte, full <-chan []byte) error {
+func (f *feed) consume(ctx context.Context, r *row) error {
 	h, at := sha256.New(), int64(0)
 	var rest []byte
 	var own []byte // the digest of the body
-	for b := range full {
+	for {
+		b, err := r.take(ctx)
+		if err != nil {
+			return err
+		}
+		if len(b) == 0 {
+			break
+		}
 		if f.copyTo != nil && at < f.copyBytes {
 			if _, err := f.copyTo.Write(b[:min(int64(len(b)), f.copyBytes-at)]); err != nil {
 				return err
@@ -122,7 +164,6 @@ func (f *feed) consume(free chan<- []byte, full <-chan []byte) error {
 		if f.seen != nil {
 			f.seen(len(b))
 		}
-		free <- b
 	}
 	if f.hash {
 		f.judge(h, own, rest, at)

@@ -22,6 +22,7 @@ func main() {
 	cache, _ := os.UserCacheDir()
 	dir := flag.String("dir", filepath.Join(cache, "salvor", "bench"), "where the subjects are kept and the work is done")
 	rows := flag.String("rows", "restore,three,check,replay", "what to measure")
+	revisions := flag.Int("revisions", 800_000, "the size of the subjects; goals are stated for the default")
 	task := flag.String("task", "", "used by the program itself: do one task and print how long it took")
 	flag.Parse()
 	ctx := context.Background()
@@ -29,7 +30,7 @@ func main() {
 	if *task != "" {
 		err = perform(ctx, *task, flag.Args())
 	} else {
-		err = bench(ctx, *dir, strings.Split(*rows, ","))
+		err = bench(ctx, *dir, *revisions, strings.Split(*rows, ","))
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)

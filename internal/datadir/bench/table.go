@@ -17,16 +17,16 @@ type sheet struct {
 	peak int64 // of Salvor's own tasks
 }
 
-func bench(ctx context.Context, dir string, rows []string) error {
+func bench(ctx context.Context, dir string, revisions int, rows []string) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
 	s := &sheet{ctx: ctx, dir: dir}
 	old, live := filepath.Join(dir, "old.db"), filepath.Join(dir, "live.db")
-	if err := generate(old, subject{revisions: 800_000, keys: 100_000, valueSize: 2200, seed: 1}); err != nil {
+	if err := generate(old, subject{revisions: revisions, keys: revisions / 8, valueSize: 2200, seed: 1}); err != nil {
 		return err
 	}
-	if err := generate(live, subject{revisions: 800_000, keys: 720_000, valueSize: 2200, seed: 2}); err != nil {
+	if err := generate(live, subject{revisions: revisions, keys: revisions * 9 / 10, valueSize: 2200, seed: 2}); err != nil {
 		return err
 	}
 	load, _ := os.ReadFile("/proc/loadavg")
