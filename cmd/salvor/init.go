@@ -15,6 +15,7 @@ type initResult struct {
 	Path string `json:"path,omitempty"`
 	// Kept is where an older file was moved.
 	Kept      string               `json:"kept,omitempty"`
+	Layout    string               `json:"layout,omitempty"`
 	Members   []config.FoundMember `json:"members"`
 	Questions []string             `json:"questions,omitempty"`
 	Warnings  []string             `json:"warnings,omitempty"`
@@ -22,16 +23,21 @@ type initResult struct {
 
 func (a *app) initCommand() *cobra.Command {
 	var o config.Options
+	var w wanted
 	var path string
 	var force bool
 	c := &cobra.Command{
 		Use:   "init",
-		Short: "Find the etcd members of this machine and write salvor.yaml",
-		Long: `Init finds running etcd processes and configured systemd units, reads their
-flags and files, and writes what a person would have written. What it cannot
-know it names. It changes nothing but that file.
+		Short: "Find the control plane of these machines, or of this one, and write salvor.yaml",
+		Long: `Init finds etcd members (static pods, systemd units, processes), API servers
+and kubelets from the files of the machines, whether anything runs or not, and
+writes what a person would have written. With --host it looks at machines over
+SSH, and at those that they name; without, at this one. A machine that does not
+answer is written as its siblings are. What it cannot know it names. It changes
+nothing but that file.
 
-Example:
+Examples:
+  salvor init --host root@10.0.0.11 --host root@10.0.0.12 --host root@10.0.0.13
   salvor init --snapshots /backup/etcd
 
 ` + exitCodes,
@@ -42,12 +48,26 @@ Example:
 	c.Flags().StringSliceVar(&o.DataDirs, "data-dir", nil, "data dirs of members that do not run and have no unit")
 	c.Flags().StringSliceVar(&o.Snapshots, "snapshots", nil, "folders and files that may hold etcd snapshots")
 	c.Flags().StringVar(&o.StateDir, "state-dir", "", "where salvor keeps its lock, cases and images (default: /var/lib/salvor)")
+	c.Flags().StringArrayVar(&w.hosts, "host", nil, "a machine of the control plane, as [user@]host[:port]; may be given for each, workers too")
+	c.Flags().StringArrayVar(&w.identities, "identity", nil, "private key files for --host (default: the agent's keys and ssh's usual files)")
+	c.Flags().StringArrayVar(&w.jump, "jump", nil, "machines to go through, in order, as [user@]host[:port]")
+	c.Flags().StringVar(&w.knownHosts, "known-hosts", "", "the file of known host keys (default: ssh's usual ones)")
+	c.Flags().BoolVar(&w.sudo, "sudo", false, "run everything there with sudo -n, for a user who is not root")
 	c.Flags().BoolVar(&force, "force", false, "replace an existing file; the old one is kept beside it")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		if err := a.formats("text", "json"); err != nil {
 			return err
 		}
-		found, err := config.Discover(c.Context(), o)
+		if len(w.hosts) == 0 && w.set() {
+			return usageError{errors.New("--identity, --jump, --known-hosts and --sudo belong to --host")}
+		}
+		var found config.Found
+		var err error
+		if len(w.hosts) == 0 {
+			found, err = config.Discover(c.Context(), o)
+		} else {
+			found, err = a.survey(c.Context(), w, o)
+		}
 		if err != nil {
 			return err
 		}
@@ -59,7 +79,7 @@ Example:
 // writeConfig writes what was found and says what is still missing. A file
 // with gaps is written all the same: it is the place to fill them in.
 func (a *app) writeConfig(found config.Found, path string, force bool) error {
-	r := initResult{Path: path, Members: found.Members, Questions: found.Questions, Warnings: found.Warnings}
+	r := initResult{Path: path, Layout: found.Layout, Members: found.Members, Questions: found.Questions, Warnings: found.Warnings}
 	notes := append(append([]string{}, found.Questions...), found.Warnings...)
 	if path == "-" {
 		b, err := config.Render(found.Config, notes)
@@ -80,6 +100,11 @@ func (a *app) writeConfig(found config.Found, path string, force bool) error {
 			return err
 		}
 		return a.gaps(r, path)
+	}
+	if r.Layout != "" {
+		if err := a.say("layout: %s\n", r.Layout); err != nil {
+			return err
+		}
 	}
 	for _, m := range r.Members {
 		state := "does not run"

@@ -19,17 +19,18 @@ type layout struct {
 
 func layouts() []layout {
 	return []layout{
-		{"kubeadm (etcd as a static pod)", "/etc/kubernetes/manifests/etcd.yaml", false},
 		{"k3s with embedded etcd", "/var/lib/rancher/k3s/server/db/etcd", true},
 		{"RKE2", "/var/lib/rancher/rke2/server/db/etcd", true},
 		{"k0s", "/var/lib/k0s/etcd", true},
+		{"MicroK8s", "/var/snap/microk8s/current/var/kubernetes/backend", true},
+		{"Talos", "/system/state", true},
 	}
 }
 
 // refuse names a layout that this version does not handle. Beside members that
 // it does handle, the other etcd is only a warning.
 func (d *discovery) refuse() error {
-	const handles = "this version of Salvor handles etcd members that are ordinary processes or systemd units; nothing was written"
+	const handles = "this version of Salvor handles etcd members that are static pods (kubeadm), systemd units (kubespray) or ordinary processes; nothing was written"
 	var seen []string
 	for _, l := range layouts() {
 		b, err := os.ReadFile(filepath.Join(d.o.Root, l.mark))
@@ -54,11 +55,17 @@ func (d *discovery) refuse() error {
 			seen = append(seen, fmt.Sprintf("etcd in a container (process %d)", p.pid))
 		}
 	}
+	if name := d.machine.managed(); name != "" {
+		return fmt.Errorf("this machine is a node of %s (%s): its control plane is not yours to recover; nothing was written", name, d.machine.loadBalancer)
+	}
+	if len(d.members) == 0 && d.o.Survey && d.machine.found && len(seen) == 0 {
+		return nil
+	}
 	if len(d.members) == 0 && len(seen) > 0 {
 		return fmt.Errorf("this machine has %s: %s", strings.Join(seen, " and "), handles)
 	}
 	for _, s := range seen {
-		d.warn("this machine also has %s, which is left out: %s", s, "this version handles processes and systemd units")
+		d.warn("this machine also has %s, which is left out: %s", s, "this version handles static pods, systemd units and processes")
 	}
 	if len(d.members) == 0 {
 		return fmt.Errorf("%w: no process, no systemd unit; name the data dirs with --data-dir, and run as root to see everybody's processes", ErrNothing)
@@ -74,6 +81,9 @@ func isFolder(path string) bool {
 // choose keeps the members of one cluster.
 func (d *discovery) choose() error {
 	groups := d.groups()
+	if len(groups) == 0 {
+		return nil
+	}
 	if len(groups) > 1 && len(d.o.DataDirs) > 0 {
 		groups = slices.DeleteFunc(groups, func(g []*member) bool { return !slices.ContainsFunc(g, d.wanted) })
 	}
@@ -186,10 +196,31 @@ func (d *discovery) strangers() {
 			if slices.ContainsFunc(p.urls, local) {
 				d.ask("member %s of this cluster (%s) has an address of this machine, but no process and no unit tells where its data dir is: name it with --data-dir, or add it to the file", p.name, key)
 			} else {
-				d.warn("member %s of this cluster (%s) is on another machine: this version reaches this machine only, and will not see it", p.name, key)
+				d.elsewhere = append(d.elsewhere, Stranger{Name: p.name, PeerURLs: p.urls})
+				if !d.o.Survey {
+					d.warn("member %s of this cluster (%s) is on another machine: name all machines with --host, or Salvor will not see it", p.name, key)
+				}
 			}
 		}
 		d.moved(m)
+	}
+	d.endpoints(told)
+}
+
+// endpoints adds what the API server of this machine calls its etcd: the only
+// trace of the members on a machine without one.
+func (d *discovery) endpoints(told map[string]bool) {
+	if len(d.members) > 0 {
+		return
+	}
+	for _, raw := range d.machine.etcd {
+		u, err := url.Parse(raw)
+		if err != nil || local(raw) || told[raw] {
+			continue
+		}
+		told[raw] = true
+		u.Host = net.JoinHostPort(u.Hostname(), "2380")
+		d.elsewhere = append(d.elsewhere, Stranger{PeerURLs: []string{u.String()}})
 	}
 }
 

@@ -26,6 +26,9 @@ type Options struct {
 	// StateDir is the host's; empty means /var/lib/salvor, or
 	// ~/.local/state/salvor for anybody but root.
 	StateDir string
+	// Survey takes machines without a member, too: one of several that are
+	// looked at together. What a machine lacks is then no error.
+	Survey bool
 	// Root is put before the paths of units, of what they name and of
 	// manifests; Proc is the process table. Empty means / and /proc.
 	Root, Proc string
@@ -41,6 +44,18 @@ type Found struct {
 	Warnings []string
 	// Members tell where each member of Config was found, in its order.
 	Members []FoundMember
+	// Layout names how the control plane was put there: "kubeadm", "kubespray",
+	// "kubespray with kubeadm's etcd", "systemd", or "processes"; empty when
+	// nothing tells.
+	Layout string
+	// Strangers are members of the cluster on other machines.
+	Strangers []Stranger
+}
+
+// Stranger is a member that another machine's files name.
+type Stranger struct {
+	Name     string   `json:"name"`
+	PeerURLs []string `json:"peerURLs"`
 }
 
 // FoundMember is where a member was found.
@@ -82,6 +97,8 @@ type discovery struct {
 	host      string
 	members   []*member
 	foreign   []process // etcd in containers
+	machine   machine
+	elsewhere []Stranger
 	questions []string
 	warnings  []string
 }
@@ -107,6 +124,7 @@ func Discover(ctx context.Context, o Options) (Found, error) {
 	if err := d.collect(); err != nil {
 		return Found{}, fmt.Errorf("discover: %w", err)
 	}
+	d.kubernetes()
 	if err := d.namedDirs(ctx); err != nil {
 		return Found{}, fmt.Errorf("discover: %w", err)
 	}
@@ -182,7 +200,13 @@ func (d *discovery) found() Found {
 	if cfg.Hosts[0].StateDir == "" {
 		cfg.Hosts[0].StateDir = cluster.DefaultStateDir
 	}
-	f := Found{}
+	f := Found{Layout: d.layout(), Strangers: d.elsewhere}
+	if d.machine.found {
+		cfg.Kubernetes = cluster.ControlPlane{LoadBalancer: d.machine.loadBalancer, Nodes: []cluster.Node{d.machine.node}}
+		if d.o.Name == "" && d.machine.cluster != "" {
+			cfg.Cluster = d.machine.cluster
+		}
+	}
 	for _, m := range d.members {
 		d.finish(m, cfg.Hosts[0].StateDir)
 		cfg.Members = append(cfg.Members, cluster.Member{
@@ -197,13 +221,41 @@ func (d *discovery) found() Found {
 	cfg.Client = search.find(d.members)
 	d.questions, d.warnings = append(d.questions, search.questions...), append(d.warnings, search.warnings...)
 	for _, s := range d.o.Snapshots {
-		if _, err := os.Stat(s); err != nil {
+		if _, err := os.Stat(s); err != nil && d.o.Survey {
+			continue // it may lie on another machine
+		} else if err != nil {
 			d.warn("snapshots: %s", err)
 		}
 		cfg.Snapshots = append(cfg.Snapshots, cluster.SnapshotPlace{Host: d.host, Path: s})
 	}
 	f.Config, f.Questions, f.Warnings = cfg, d.questions, d.warnings
 	return f
+}
+
+// layout names how etcd was put on this machine.
+func (d *discovery) layout() string {
+	kubespray := isFolder(filepath.Join(d.o.Root, "/etc/kubernetes/ssl")) || isFile(filepath.Join(d.o.Root, "/etc/kubernetes/kubeadm-config.yaml"))
+	for _, m := range d.members {
+		switch {
+		case m.run.StaticPod != "" && kubespray:
+			return "kubespray with kubeadm's etcd"
+		case m.run.StaticPod != "":
+			return "kubeadm"
+		case m.run.Systemd != "" && isFile(filepath.Join(d.o.Root, "/etc/etcd.env")):
+			return "kubespray"
+		case m.run.Systemd != "":
+			return "systemd"
+		}
+	}
+	if len(d.members) > 0 {
+		return "processes"
+	}
+	return ""
+}
+
+func isFile(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.Mode().IsRegular()
 }
 
 // finish fills what only the whole picture gives.

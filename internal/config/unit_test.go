@@ -198,22 +198,21 @@ initial-advertise-peer-urls: http://127.0.0.1:7001
 
 func TestDiscoverRefusesOtherLayoutsByName(t *testing.T) {
 	for _, c := range []struct{ what, root, want string }{
-		{"kubeadm", "-- etc/kubernetes/manifests/etcd.yaml --\nkind: Pod\n", "kubeadm (etcd as a static pod)"},
 		{"k3s", "-- var/lib/rancher/k3s/server/db/etcd/name --\nx\n", "k3s with embedded etcd"},
 		{"rke2", "-- var/lib/rancher/rke2/server/db/etcd/name --\nx\n", "RKE2"},
 	} {
 		t.Run(c.what, func(t *testing.T) {
 			_, err := Discover(t.Context(), Options{Root: unpack(t, c.root), Proc: newTable(t).path})
-			if err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), "ordinary processes or systemd units") {
+			if err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), "systemd units (kubespray) or ordinary processes") {
 				t.Errorf("error %v; want one that names %s", err, c.want)
 			}
 		})
 	}
 	t.Run("beside a unit it is a warning", func(t *testing.T) {
-		root := unpack(t, kubespray+"-- etc/kubernetes/manifests/etcd.yaml --\nkind: Pod\n")
+		root := unpack(t, kubespray+"-- var/lib/rancher/k3s/server/db/etcd/name --\nx\n")
 		kubesprayPKI(t, root, time.Now().Add(time.Hour))
 		found, err := Discover(t.Context(), Options{Root: root, Proc: newTable(t).path})
-		if err != nil || !strings.Contains(strings.Join(found.Warnings, "\n"), "also has kubeadm") {
+		if err != nil || !strings.Contains(strings.Join(found.Warnings, "\n"), "also has k3s") {
 			t.Errorf("%v, warnings %q", err, found.Warnings)
 		}
 	})

@@ -165,8 +165,8 @@ func judgeNodes(list []kube.Node, want []string, since time.Time) (ready, missin
 // Balanced is the result of AwaitBalancer.
 type Balanced struct {
 	// Seen counts the API servers that connections to the load balancer led to.
-	Seen int `json:"seen"`
-	Of   int `json:"of"`
+	Seen int    `json:"seen"`
+	Of   int    `json:"of"`
 	Note string `json:"note,omitempty"`
 }
 

@@ -30,6 +30,8 @@ func Methods(version string) host.Methods {
 		methodProbe: method(probe),
 		methodDone:  method(done),
 		methodDo:    method(do),
+
+		methodSurvey: method(survey),
 	}
 }
 
