@@ -6,6 +6,7 @@ import (
 	"encoding/pem"
 	"fmt"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/salvor-project/salvor/internal/cluster"
@@ -17,7 +18,8 @@ import (
 // that does not answer.
 func clientProblem(cfg cluster.Config, host string, now time.Time) string {
 	files := cfg.Client
-	if files == (cluster.TLS{}) {
+	mine := slices.ContainsFunc(cfg.Members, func(m cluster.Member) bool { return m.Host == host })
+	if files == (cluster.TLS{}) || !mine {
 		return ""
 	}
 	var trusted *x509.CertPool
