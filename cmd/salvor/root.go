@@ -181,7 +181,8 @@ func (a *app) transport(h cluster.Host) (host.Transport, error) {
 
 // hostSide is the half of salvor that answers on a machine.
 func (a *app) hostSide() host.Command {
-	return host.Command{Version: a.build(), Methods: func(string) host.Methods { return remote.Methods(a.build()) }}
+	return host.Command{Version: a.build(), Springs: remote.Springs(),
+		Methods: func(string) host.Methods { return remote.Methods(a.build()) }}
 }
 
 // build names this build exactly, so that two sides can tell whether they are

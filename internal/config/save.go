@@ -139,6 +139,8 @@ func sections(cfg cluster.Config) []section {
 			"is lost.", value: cfg.Witnesses, skip: len(cfg.Witnesses) == 0},
 		{field: "objectives", comment: "What was promised: time until recovered (rto), and how much may be lost (rpo).",
 			value: cfg.Objectives, skip: cfg.Objectives == (cluster.Objectives{})},
+		{field: "vault", comment: "Where backups lie, and how they are sealed. Secrets lie in files of their own.", value: cfg.Vault, skip: cfg.Vault == nil},
+		{field: "backup", comment: "When backups are made, and how.", value: cfg.Backup, skip: cfg.Backup == nil},
 	}
 }
 

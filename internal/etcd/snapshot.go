@@ -88,13 +88,14 @@ func (c *Client) stream(ctx context.Context, to io.Writer, progress func(done, t
 		if err != nil {
 			return "", errors.Join(err, context.Cause(ctx))
 		}
-		watchdog.Reset(streamStall)
+		watchdog.Stop() // the writer may take its time
 		version = r.Version
 		n, err := to.Write(r.Blob)
 		done += int64(n)
 		if err != nil {
 			return "", err
 		}
+		watchdog.Reset(streamStall)
 		if progress != nil {
 			progress(done, done+int64(r.RemainingBytes))
 		}

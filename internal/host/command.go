@@ -13,16 +13,18 @@ import (
 )
 
 // Command is "salvor host …", the side that runs on the machines: serve, send,
-// receive and digest.
+// receive, pour and digest.
 type Command struct {
 	// Version is this binary's.
 	Version string
 	// Methods gives the methods of a server beside the built-in ones.
 	Methods func(stateDir string) Methods
+	// Springs give what "host pour" can make, by name; none when nil.
+	Springs Springs
 }
 
 // errUsage explains the command line.
-var errUsage = errors.New("usage: salvor host serve --state-dir DIR | salvor host send PATH | salvor host receive PATH | salvor host digest")
+var errUsage = errors.New("usage: salvor host serve --state-dir DIR | salvor host send PATH | salvor host receive PATH | salvor host pour NAME | salvor host digest")
 
 // Run runs one command line, which begins with "host", over the given streams.
 // It is what Local runs.
@@ -47,6 +49,8 @@ func (c Command) Run(ctx context.Context, args []string, stdin io.Reader, stdout
 		return send(ctx, flags.Arg(0), stdin, stdout)
 	case args[1] == "receive" && flags.NArg() == 1:
 		return receive(ctx, filepath.Clean(flags.Arg(0)), stdin, stdout)
+	case args[1] == "pour" && flags.NArg() == 1:
+		return c.pour(ctx, flags.Arg(0), stdin, stdout)
 	case args[1] == "digest" && flags.NArg() == 0:
 		return digest(stdout)
 	}

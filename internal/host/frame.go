@@ -18,7 +18,8 @@ import (
 //	sender → receiver   alive* start (header data* trailer)* end
 //	receiver → sender   alive* stored
 //
-// Either side may send trouble in the place of any frame and is then done.
+// Either side may send trouble in the place of any frame and is then done. A
+// pour has frames of its own: see pour.go.
 type frameType byte
 
 const (
@@ -31,6 +32,9 @@ const (
 	frameStored  frameType = 'R' // JSON stored
 	frameTrouble frameType = 'X' // JSON fault
 	frameAlive   frameType = 'K' // empty: work goes on that moves no bytes
+	framePour    frameType = 'P' // JSON pourRequest
+	frameRaw     frameType = 'B' // plain bytes
+	frameResult  frameType = 'Q' // JSON: what a pour gave beside its bytes
 )
 
 const (
@@ -105,7 +109,7 @@ func (f *frameReader) next() (frame, error) {
 	}
 	size := binary.BigEndian.Uint32(head[1:])
 	switch frameType(head[0]) {
-	case frameOffer, frameStart, frameHeader, frameData, frameTrailer, frameEnd, frameStored, frameTrouble, frameAlive:
+	case frameOffer, frameStart, frameHeader, frameData, frameTrailer, frameEnd, frameStored, frameTrouble, frameAlive, framePour, frameRaw, frameResult:
 	default:
 		rest, _ := f.r.Peek(min(f.r.Buffered(), 60))
 		return frame{}, fmt.Errorf("the other side said %q, which is no frame of salvor: something else writes to its standard output", append(head[:], rest...))

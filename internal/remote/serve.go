@@ -31,7 +31,11 @@ func Methods(version string) host.Methods {
 		methodDone:  method(done),
 		methodDo:    method(do),
 
-		methodSurvey: method(survey),
+		methodSurvey:  method(survey),
+		methodMembers: method(members),
+		methodDisks:   method(disks),
+		methodBundle:  method(collect),
+		methodData:    method(data),
 	}
 }
 

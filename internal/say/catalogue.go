@@ -8,7 +8,7 @@ type entry struct{ en, zh string }
 // find looks a key up in the tables, one table a file.
 func find(key string) (entry, bool) {
 	for _, table := range []map[string]entry{
-		findings, scenarios, advice, candidates, actions, verdicts, words, screens, reports,
+		findings, scenarios, advice, candidates, actions, verdicts, words, screens, reports, vaults,
 	} {
 		if e, ok := table[key]; ok {
 			return e, true

@@ -11,7 +11,7 @@ import (
 
 func tables() map[string]map[string]entry {
 	return map[string]map[string]entry{"findings": findings, "scenarios": scenarios, "advice": advice, "candidates": candidates,
-		"actions": actions, "verdicts": verdicts, "words": words, "screens": screens, "reports": reports}
+		"actions": actions, "verdicts": verdicts, "words": words, "screens": screens, "reports": reports, "vaults": vaults}
 }
 
 // highest gives the number of the last argument that a form wants, and every

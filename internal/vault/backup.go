@@ -1,6 +1,7 @@
 package vault
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
@@ -183,7 +184,9 @@ func (b *Backup) pump(ctx context.Context, f *fan, recipients []seal.Recipient, 
 
 // Facts are what is known about a backup when its parts are through.
 type Facts struct {
+	Cluster  catalog.Cluster // what Begin did not know yet; may be empty
 	Revision int64
+	Highest  int64 // that any member has been seen at; zero: not known
 	Source   string
 	Salvaged bool
 	Members  []catalog.Member
@@ -197,7 +200,8 @@ type Facts struct {
 func (b *Backup) Commit(ctx context.Context, facts Facts) (Result, error) {
 	m := &b.manifest
 	m.Revision, m.Source, m.Salvaged = facts.Revision, facts.Source, facts.Salvaged
-	m.Members, m.Missing, m.Tools = facts.Members, facts.Missing, maps.Clone(facts.Tools)
+	m.Members, m.Missing, m.Tools, m.Highest = facts.Members, facts.Missing, maps.Clone(facts.Tools), facts.Highest
+	m.Cluster = cmp.Or(facts.Cluster, m.Cluster)
 	if err := m.Check(); err != nil {
 		return Result{}, fmt.Errorf("commit backup: %w", err)
 	}

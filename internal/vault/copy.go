@@ -190,6 +190,21 @@ func (v *Vault) copyPart(ctx context.Context, from *sources, t target.Target, p 
 func (v *Vault) putPart(ctx context.Context, from *sources, t target.Target, p catalog.Part, offset int64, until time.Time) error {
 	src := from.stream(ctx, p, offset)
 	defer src.Close()
-	return t.Put(ctx, key(from.id, p.Object), counting{src, v, t.Name(), p.Object},
+	return t.Put(ctx, key(from.id, p.Object), counting{throttled{ctx, v, src}, v, t.Name(), p.Object},
 		target.PutOptions{Offset: offset, RetainUntil: until})
+}
+
+// throttled keeps to Config.Throttle.
+type throttled struct {
+	ctx context.Context
+	v   *Vault
+	r   io.Reader
+}
+
+func (t throttled) Read(p []byte) (int, error) {
+	n, err := t.r.Read(p)
+	if n > 0 {
+		t.v.cfg.Throttle(t.ctx, int64(n))
+	}
+	return n, err
 }

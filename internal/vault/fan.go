@@ -26,6 +26,7 @@ var (
 // is finished from another target later.
 type fan struct {
 	v      *Vault
+	ctx    context.Context
 	feeds  []*feed
 	chunk  []byte
 	chunks []string
@@ -43,7 +44,7 @@ type feed struct {
 }
 
 func (v *Vault) newFan(ctx context.Context, object string, ts []target.Target, until time.Time) *fan {
-	f := &fan{v: v}
+	f := &fan{v: v, ctx: ctx}
 	for _, t := range ts {
 		ctx, stop := context.WithCancelCause(ctx)
 		d := &feed{target: t, queue: make(chan []byte, ahead), done: make(chan struct{}), stop: stop}
@@ -82,6 +83,8 @@ func (f *fan) flush() error {
 	}
 	sum := sha256.Sum256(f.chunk)
 	f.chunks = append(f.chunks, hex.EncodeToString(sum[:]))
+	// Here and not on the way to each target: none is to be taken for slow.
+	f.v.cfg.Throttle(f.ctx, int64(len(f.chunk)*f.living()))
 	for _, d := range f.feeds {
 		f.give(d, f.chunk)
 	}

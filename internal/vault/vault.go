@@ -43,6 +43,7 @@ type Config struct {
 	LockFor    time.Duration                            // how long an upload is left alone; zero: 24 hours
 	Now        func() time.Time                         // zero: time.Now
 	Progress   func(target, object string, bytes int64) // may be nil; called often, from several goroutines
+	Throttle   func(ctx context.Context, bytes int64)   // may be nil; called before bytes are sent, returns when they may be
 }
 
 // Vault is all targets together. Its methods may be called at the same time.
@@ -70,6 +71,9 @@ func New(cfg Config) (*Vault, error) {
 	cfg.LockFor = orDefault(cfg.LockFor, 24*time.Hour)
 	if cfg.Now == nil {
 		cfg.Now = time.Now
+	}
+	if cfg.Throttle == nil {
+		cfg.Throttle = func(context.Context, int64) {}
 	}
 	if cfg.Progress == nil {
 		cfg.Progress = func(string, string, int64) {}

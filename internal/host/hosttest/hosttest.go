@@ -47,6 +47,9 @@ func Run(t *testing.T, open func(t *testing.T) host.Transport) {
 		{"RelayRefusesOtherContent", testRelayRefuses},
 		{"RelayErrors", testRelayErrors},
 		{"FetchAndPut", testFetchAndPut},
+		{"Pour", testPour},
+		{"PourFails", testPourFails},
+		{"PourStops", testPourStops},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			checkGoroutines(t)
@@ -89,7 +92,7 @@ func separate(c *host.Client) bool { return c.Hello().PID != os.Getpid() }
 
 // Command is salvor's command line with the methods that the suite calls.
 func Command() host.Command {
-	return host.Command{Version: Version, Methods: methods}
+	return host.Command{Version: Version, Methods: methods, Springs: springs()}
 }
 
 // block is the parameter of the method "block".

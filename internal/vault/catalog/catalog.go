@@ -19,6 +19,7 @@ type Manifest struct {
 	Created    time.Time         `json:"created"` // by the clock of the machine that made it
 	Cluster    Cluster           `json:"cluster"`
 	Revision   int64             `json:"revision"`           // highest etcd revision in it
+	Highest    int64             `json:"highest,omitempty"`  // revision that any member had reached when it was made
 	Source     string            `json:"source,omitempty"`   // where the data comes from, for people
 	Salvaged   bool              `json:"salvaged,omitempty"` // from data dirs with every member down
 	Members    []Member          `json:"members,omitempty"`

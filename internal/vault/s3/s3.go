@@ -34,6 +34,7 @@ type Options struct {
 	Bucket, Prefix                     string // Prefix: a folder in the bucket, may be empty
 	PathStyle                          bool   // bucket in the path, not in the host name
 	AccessKey, SecretKey, SessionToken string
+	CredentialsFile, Profile           string // in the form of ~/.aws/credentials; asked alone, if named
 	InstanceRole                       bool   // ask the cloud's metadata service for keys
 	Lock                               string // "", "governance" or "compliance": needs a bucket with object lock
 	PartSize                           int64  // bytes per part of an upload, from 5 MiB on; zero: 16 MiB
@@ -111,6 +112,9 @@ func New(name string, o Options, props target.Properties) (*Target, error) {
 func keys(o Options) *credentials.Credentials {
 	if o.AccessKey != "" {
 		return credentials.NewStaticV4(o.AccessKey, o.SecretKey, o.SessionToken)
+	}
+	if o.CredentialsFile != "" {
+		return credentials.New(&credentials.FileAWSCredentials{Filename: o.CredentialsFile, Profile: o.Profile})
 	}
 	chain := []credentials.Provider{&credentials.EnvAWS{}, &credentials.FileAWSCredentials{}}
 	if o.InstanceRole {

@@ -73,6 +73,15 @@ func ParseIdentities(b []byte) ([]age.Identity, error) {
 	return ids, nil
 }
 
+// PassphraseIdentity opens what Passphrase sealed.
+func PassphraseIdentity(text string) (age.Identity, error) {
+	id, err := age.NewScryptIdentity(text)
+	if err != nil {
+		return nil, fmt.Errorf("read passphrase: %w", err)
+	}
+	return id, nil
+}
+
 // Fingerprints names the recipients.
 func Fingerprints(rs []Recipient) []string {
 	var all []string

@@ -1,0 +1,170 @@
+package backup
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/salvor-project/salvor/internal/cluster"
+	"github.com/salvor-project/salvor/internal/remote"
+)
+
+// source is where a backup's snapshot comes from.
+type source struct {
+	host   *remote.Host
+	member cluster.Member
+	live   cluster.LiveMember // zero if salvaged
+	disk   cluster.DataDir    // zero if live
+	salvage,
+	quorum bool
+	highest int64 // that any member of the cluster says
+	said    []string
+}
+
+// ErrNoSource says that there is nothing to back up.
+var ErrNoSource = errors.New("no member answers, and no data dir can be salvaged")
+
+// choose lists what can be backed up, the best first: the living healthy
+// members, the most advanced first; with none alive, the stopped ones, whose
+// log leads furthest first.
+func choose(ctx context.Context, fleet *remote.Fleet) ([]source, error) {
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	var alive []source
+	var said []string
+	for _, h := range fleet.Hosts() {
+		wg.Go(func() {
+			all, err := h.Members(ctx, fleet.Config)
+			mu.Lock()
+			defer mu.Unlock()
+			if err != nil {
+				said = append(said, fmt.Sprintf("host %s: %v", h.Name, err))
+			}
+			for _, s := range all {
+				if !s.Live.OK {
+					said = append(said, fmt.Sprintf("member %s: %s", s.Member, s.Live.Why))
+					continue
+				}
+				m, _ := fleet.Config.Member(s.Member)
+				alive = append(alive, source{host: h, member: m, live: s.Live.Value,
+					quorum: s.Live.Value.Linearizable.OK && s.Live.Value.Linearizable.Value})
+			}
+		})
+	}
+	wg.Wait()
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	slices.Sort(said)
+	if best := mostAdvanced(alive); len(best) > 0 {
+		best[0].said = said
+		return best, nil
+	}
+	for _, s := range alive {
+		said = append(said, fmt.Sprintf("member %s: %s", s.member.Name, unfit(s.live)))
+	}
+	return stopped(ctx, fleet, said)
+}
+
+// unfit says why a living member's data must not be backed up as the
+// cluster's; empty: it may.
+func unfit(m cluster.LiveMember) string {
+	switch {
+	case m.Learner:
+		return "it is a learner"
+	case m.Revision == 0:
+		return "it knows no revision"
+	}
+	if m.Alarms.OK {
+		for _, a := range m.Alarms.Value {
+			if a.Type == "CORRUPT" && a.MemberID == m.MemberID {
+				return "it has the alarm CORRUPT"
+			}
+		}
+	}
+	return ""
+}
+
+// mostAdvanced lists the fit members of the cluster that most members are of:
+// with a quorum before those without, and the highest revision first.
+func mostAdvanced(all []source) []source {
+	all = slices.DeleteFunc(slices.Clone(all), func(s source) bool { return unfit(s.live) != "" })
+	votes := map[cluster.ID]int{}
+	highest := map[cluster.ID]int64{}
+	for _, s := range all {
+		votes[s.live.ClusterID]++
+		highest[s.live.ClusterID] = max(highest[s.live.ClusterID], s.live.Revision)
+	}
+	slices.SortFunc(all, func(b, a source) int {
+		return cmp.Or(cmp.Compare(votes[a.live.ClusterID], votes[b.live.ClusterID]), cmp.Compare(yes(a.quorum), yes(b.quorum)),
+			cmp.Compare(a.live.Revision, b.live.Revision), cmp.Compare(a.live.AppliedIndex, b.live.AppliedIndex),
+			cmp.Compare(yes(a.live.Leader != a.live.MemberID), yes(b.live.Leader != b.live.MemberID)), // spare the leader
+			strings.Compare(b.member.Name, a.member.Name))
+	})
+	for i := range all {
+		all[i].highest = highest[all[i].live.ClusterID]
+		if all[i].live.ClusterID != all[0].live.ClusterID {
+			return all[:i]
+		}
+	}
+	return all
+}
+
+func yes(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// stopped lists the data dirs to salvage: by raft's own rule, last term and
+// then last index.
+func stopped(ctx context.Context, fleet *remote.Fleet, said []string) ([]source, error) {
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	var all []source
+	for _, h := range fleet.Hosts() {
+		wg.Go(func() {
+			disks, err := h.Disks(ctx, fleet.Config)
+			mu.Lock()
+			defer mu.Unlock()
+			if err != nil {
+				said = append(said, fmt.Sprintf("host %s: %v", h.Name, err))
+			}
+			for _, d := range disks {
+				switch {
+				case !d.Data.OK:
+					said = append(said, fmt.Sprintf("data dir of %s: %s", d.Member, d.Data.Why))
+				case !d.Data.Value.DB.OK:
+					said = append(said, fmt.Sprintf("data dir of %s: its db: %s", d.Member, d.Data.Value.DB.Why))
+				default:
+					m, _ := fleet.Config.Member(d.Member)
+					all = append(all, source{host: h, member: m, disk: d.Data.Value, salvage: true})
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if len(all) == 0 {
+		slices.Sort(said)
+		return nil, fmt.Errorf("choose what to back up: %w: %s", ErrNoSource, strings.Join(said, "; "))
+	}
+	slices.SortFunc(all, func(b, a source) int {
+		at, ai := reach(a.disk)
+		bt, bi := reach(b.disk)
+		return cmp.Or(cmp.Compare(at, bt), cmp.Compare(ai, bi), strings.Compare(b.member.Name, a.member.Name))
+	})
+	all[0].said = said
+	return all, nil
+}
+
+func reach(d cluster.DataDir) (term, index uint64) {
+	if d.Log.OK {
+		return d.Log.Value.ReachTerm, d.Log.Value.ReachIndex
+	}
+	return d.DB.Value.Term, d.DB.Value.ConsistentIndex
+}
