@@ -129,6 +129,9 @@ type Process struct {
 	// Env is added to an otherwise empty environment, as NAME=VALUE.
 	Env []string `json:"env,omitempty" yaml:"env,omitempty"`
 	Dir string   `json:"dir,omitempty" yaml:"dir,omitempty"`
+	// User is the name or number of the user as whom it runs; empty means
+	// whoever Salvor runs as on that machine. Only root can start it as another.
+	User string `json:"user,omitempty" yaml:"user,omitempty"`
 	// Log is the file to which standard output and error are appended.
 	Log string `json:"log,omitempty" yaml:"log,omitempty"`
 }

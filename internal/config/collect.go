@@ -146,7 +146,7 @@ func (d *discovery) asProcess(m *member, p process) {
 	if program == "" {
 		command = nil
 	}
-	m.run = cluster.Supervisor{Process: &cluster.Process{Command: command, Env: env, Dir: p.dir, Log: p.log()}}
+	m.run = cluster.Supervisor{Process: &cluster.Process{Command: command, Env: env, Dir: p.dir, User: p.user(), Log: p.log()}}
 	if p.unit != "" {
 		d.warn("%s: process %d lies in systemd's %s, which is no etcd unit; if that starts it again when it is stopped, name the unit in run.systemd",
 			m.name, p.pid, p.unit)

@@ -4,10 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/user"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 )
 
 // process is what /proc (proc(5)) tells of one process.
@@ -111,6 +113,23 @@ func otherMounts(root, proc string) bool {
 	ours, err1 := os.Readlink(filepath.Join(root, "self", "ns", "mnt"))
 	theirs, err2 := os.Readlink(filepath.Join(proc, "ns", "mnt"))
 	return err1 == nil && err2 == nil && ours != theirs
+}
+
+// user names the process's user, "" when it is our own or cannot be seen.
+func (p process) user() string {
+	info, err := os.Stat(p.root)
+	if err != nil {
+		return ""
+	}
+	st, ok := info.Sys().(*syscall.Stat_t)
+	if !ok || int(st.Uid) == os.Geteuid() {
+		return ""
+	}
+	uid := strconv.FormatUint(uint64(st.Uid), 10)
+	if u, err := user.LookupId(uid); err == nil {
+		return u.Username
+	}
+	return uid
 }
 
 // program is the absolute path with which to start the process again.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -215,3 +216,8 @@ func closeOnExec() {
 // detached makes a child the leader of a session of its own, which no
 // terminal's hang-up or interrupt reaches.
 func detached() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setsid: true} }
+
+// become has a detached command run as another user.
+func become(cmd *exec.Cmd, uid, gid int) {
+	cmd.SysProcAttr.Credential = &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
+}

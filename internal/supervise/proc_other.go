@@ -4,6 +4,7 @@ package supervise
 
 import (
 	"fmt"
+	"os/exec"
 	"runtime"
 	"syscall"
 	"time"
@@ -30,3 +31,5 @@ func startOf(int) time.Time { return time.Time{} }
 func closeOnExec() {}
 
 func detached() *syscall.SysProcAttr { return nil }
+
+func become(*exec.Cmd, int, int) {}

@@ -81,6 +81,9 @@ func launch(m cluster.Member, o Override) (facts cluster.ProcessFacts, why func(
 	// Files, not pipes: the process writes on when salvor is gone.
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.SysProcAttr = detached()
+	if err := as(cmd, m.DataDir, p.User); err != nil {
+		return facts, nil, "", fmt.Errorf("start %s: %w", m.Name, err)
+	}
 	closeOnExec()
 	if err := cmd.Start(); err != nil {
 		return facts, nil, "", fmt.Errorf("start %s: %w", m.Name, err)

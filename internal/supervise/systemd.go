@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"os/user"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -293,45 +292,4 @@ func removeDropIn(ctx context.Context, root, name string) error {
 	}
 	_ = os.Remove(dir) // fails when others use it
 	return systemctl(ctx, "daemon-reload")
-}
-
-// User gives the user and group that a member's systemd unit runs as; ok is
-// false when systemd does not say.
-func User(ctx context.Context, m cluster.Member) (uid, gid int, ok bool) {
-	if m.Run.Systemd == "" {
-		return 0, 0, false
-	}
-	out, err := systemctlOutput(ctx, "show", "--no-pager", "--property=User,Group", unitName(m.Run.Systemd))
-	if err != nil {
-		return 0, 0, false
-	}
-	return userOf(out)
-}
-
-func userOf(out string) (uid, gid int, ok bool) {
-	var name, group string
-	for line := range strings.Lines(out) {
-		key, value, _ := strings.Cut(strings.TrimSpace(line), "=")
-		switch key {
-		case "User":
-			name = value
-		case "Group":
-			group = value
-		}
-	}
-	if name == "" {
-		return 0, 0, true // a unit without a user runs as root
-	}
-	u, err := user.Lookup(name)
-	if err != nil {
-		if u, err = user.LookupId(name); err != nil {
-			return 0, 0, false
-		}
-	}
-	uid, err = strconv.Atoi(u.Uid)
-	gid, gerr := strconv.Atoi(u.Gid)
-	if g, err := user.LookupGroup(group); group != "" && err == nil {
-		gid, gerr = strconv.Atoi(g.Gid)
-	}
-	return uid, gid, err == nil && gerr == nil
 }
