@@ -64,6 +64,22 @@ func (b *builder) fence(needs ...StepID) []StepID {
 	return slices.Concat(needs, apis)
 }
 
+// quiet holds the API server of a member's machine back before the member is
+// started there, if both are static pods: a kubelet asks its own machine's API
+// server, which hangs without its etcd, and then starts nothing for minutes.
+func (b *builder) quiet(m cluster.Member, needs []StepID) []StepID {
+	n, ok := b.facts.Config.Node(m.Host)
+	if m.Run.StaticPod == "" || !ok || n.APIServer == (cluster.Component{}) {
+		return needs
+	}
+	id := StepID(string(KindFenceComponent) + "@" + string(cluster.RoleAPIServer) + "." + n.Host)
+	if _, done := b.plan.Step(id); !done {
+		b.add(n.Host, string(cluster.RoleAPIServer)+"."+n.Host, FenceComponent{Role: cluster.RoleAPIServer}, needs...)
+		b.warn("api-quiet", n.Host)
+	}
+	return append(slices.Clone(needs), id)
+}
+
 // release lets the control plane go again after etcd is proven: one API
 // server, which has to take a write, then the others, then what works through
 // them, then the kubelets, then nodes and load balancer.

@@ -67,7 +67,7 @@ func (b *builder) startInTurn(members []cluster.Member, needs []StepID) []StepID
 	var started []StepID
 	for _, m := range members {
 		needs = append(slices.Clone(needs), started...)
-		started = append(started, b.add(m.Host, m.Name, StartMember{Member: m.Name}, needs...))
+		started = append(started, b.add(m.Host, m.Name, StartMember{Member: m.Name}, b.quiet(m, needs)...))
 	}
 	return started
 }
@@ -92,7 +92,7 @@ func (b *builder) startAll() []StepID {
 			b.err = err
 			return nil
 		}
-		stop := b.add(m.Host, m.Name, StopMember{Member: m.Name}, started...)
+		stop := b.add(m.Host, m.Name, StopMember{Member: m.Name}, b.quiet(m, started)...)
 		started = []StepID{b.add(m.Host, m.Name, StartMember{Member: m.Name}, stop)}
 		b.answering++
 	}
@@ -193,12 +193,13 @@ func (b *builder) replace(m cluster.Member, needs []StepID) []StepID {
 		return nil
 	}
 	for _, e := range b.memberList() {
-		if e.Learner {
+		// Its own, from an attempt that did not come to its end, is replaced.
+		if e.Learner && !cluster.SharesURL(e.PeerURLs, m.PeerURLs) {
 			b.err = fmt.Errorf("%w: member %s is a learner already, and etcd takes one at a time: promote it or remove it first", ErrRefused, e.ID)
 			return nil
 		}
 	}
-	stop := b.add(m.Host, m.Name, StopMember{Member: m.Name}, needs...)
+	stop := b.add(m.Host, m.Name, StopMember{Member: m.Name}, b.quiet(m, needs)...)
 	after := []StepID{stop}
 	var old cluster.ID
 	if e, ok := b.entryOf(m, f); ok {

@@ -46,6 +46,9 @@ var actions = map[string]entry{
 	"warning.api-down": {
 		"The API is held back on %[1]s until etcd is proven; pods that run keep running.",
 		"在 etcd 得到验证之前，%[1]s 上的 API 会被隔离；正在运行的 pod 不受影响。"},
+	"warning.api-quiet": {
+		"The API server on %[1]s is held back while its machine's etcd member is started; the other API servers serve on if they have a quorum.",
+		"启动 %[1]s 上的 etcd 成员期间，会隔离该机器的 API server；只要有 quorum，其他 API server 继续服务。"},
 	"warning.api-unreached": {
 		"The API server on %[1]s cannot be held back, because the machine cannot be reached. If it still runs, it serves only what its own etcd member gives it.",
 		"无法隔离 %[1]s 上的 API server，因为访问不到该机器。如果它仍在运行，只能提供它自己的 etcd 成员所给的数据。"},
