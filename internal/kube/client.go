@@ -24,6 +24,7 @@ import (
 type Client struct {
 	url   string
 	token string
+	tls   *tls.Config
 	http  *http.Client
 }
 
@@ -135,6 +136,7 @@ func open(path string, b []byte, url string) (*Client, error) {
 		}
 		conf.Certificates = []tls.Certificate{pair}
 	}
+	c.tls = conf
 	c.http = &http.Client{Transport: &http.Transport{TLSClientConfig: conf, TLSHandshakeTimeout: 5 * time.Second, MaxIdleConns: 2, IdleConnTimeout: 20 * time.Second}}
 	return c, nil
 }
@@ -155,9 +157,9 @@ func embedded(path, data, file string) ([]byte, error) {
 // WithToken gives a client of the same API server with a token instead of the
 // credentials.
 func (c *Client) WithToken(token string) *Client {
-	conf := c.http.Transport.(*http.Transport).TLSClientConfig.Clone() //nolint:errcheck,forcetypeassert // made by open
+	conf := c.tls.Clone()
 	conf.Certificates = nil
-	return &Client{url: c.url, token: token, http: &http.Client{Transport: &http.Transport{TLSClientConfig: conf}}}
+	return &Client{url: c.url, token: token, tls: conf, http: &http.Client{Transport: &http.Transport{TLSClientConfig: conf}}}
 }
 
 // Close ends idle connections.

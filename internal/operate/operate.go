@@ -143,6 +143,17 @@ func (env Env) do(ctx context.Context, a plan.Action, progress Progress) (any, e
 		return env.canary(ctx, a)
 	case plan.Discard:
 		return discard(a)
+	case plan.FenceComponent, plan.ReleaseComponent, plan.AwaitAPI, plan.RestartKubelet, plan.AwaitNodes, plan.AwaitBalancer:
+		return env.control(ctx, a, progress)
+	case plan.CopyFiles: // carried out by run, between two hosts
+		return nil, unknown(a)
+	}
+	return nil, unknown(a)
+}
+
+// control carries out what concerns the control plane that stands on etcd.
+func (env Env) control(ctx context.Context, a plan.Action, progress Progress) (any, error) {
+	switch a := a.(type) {
 	case plan.FenceComponent:
 		return env.fence(ctx, a)
 	case plan.ReleaseComponent:
@@ -155,10 +166,9 @@ func (env Env) do(ctx context.Context, a plan.Action, progress Progress) (any, e
 		return env.awaitNodes(ctx, a, progress)
 	case plan.AwaitBalancer:
 		return env.awaitBalancer(ctx, a)
-	case plan.CopyFiles: // carried out by run, between two hosts
+	default:
 		return nil, unknown(a)
 	}
-	return nil, unknown(a)
 }
 
 func unknown(a plan.Action) error {
