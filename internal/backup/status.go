@@ -1,0 +1,144 @@
+package backup
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/salvor-project/salvor/internal/vault"
+	"github.com/salvor-project/salvor/internal/vault/catalog"
+	"github.com/salvor-project/salvor/internal/vault/policy"
+)
+
+// Status is how a vault stands.
+type Status struct {
+	OK       bool
+	Clusters []policy.Status
+	Problems []vault.Problem
+	Targets  []vault.TargetState
+	at       time.Time
+}
+
+// Status judges the vault against its objectives. Besides them, whatever
+// damages or forges, and a copy that is gone, makes it not OK.
+func (v *Vault) Status(ctx context.Context, now time.Time) (Status, error) {
+	cat, err := v.List(ctx)
+	if err != nil {
+		return Status{}, err
+	}
+	s := Status{OK: true, Problems: cat.Problems, Targets: cat.Targets, at: now}
+	var places []policy.Place
+	for _, t := range cat.Targets {
+		places = append(places, policy.Place{Name: t.Name, Properties: t.Properties, Down: t.Err != nil && !t.Properties.Absent})
+	}
+	s.Clusters = policy.Judge(cat.Entries, places, v.Objectives, now)
+	for _, c := range s.Clusters {
+		s.OK = s.OK && c.OK
+	}
+	for _, p := range cat.Problems {
+		switch p.Code {
+		case vault.TargetDown, vault.KeysFromVault, vault.Leftover: // judged above, or harmless
+		default:
+			s.OK = false
+		}
+	}
+	return s, nil
+}
+
+// Metrics writes a status in the text format of Prometheus
+// (prometheus.io/docs/instrumenting/exposition_formats).
+func (s Status) Metrics() string {
+	var m metrics
+	for _, c := range s.Clusters {
+		for _, row := range []struct {
+			which string
+			of    policy.Standing
+		}{{"newest", c.Newest}, {"proven", c.Proven}, {"offline", c.LastOffline}} {
+			if row.of.Backup == "" {
+				continue
+			}
+			l := []string{"cluster", c.Cluster.Name, "which", row.which}
+			m.add("salvor_vault_backup_created_seconds", "when the backup was made, Unix time", float64(row.of.Created.Unix()), l...)
+			m.add("salvor_vault_backup_age_seconds", "age of the backup", row.of.Age.Seconds(), l...)
+			m.add("salvor_vault_backup_copies", "whole copies of the backup", float64(len(row.of.Copies)), l...)
+			m.add("salvor_vault_backup_media", "media on which the backup lies", float64(len(row.of.Media)), l...)
+			m.add("salvor_vault_backup_offsite", "copies offsite", float64(row.of.Offsite), l...)
+			m.add("salvor_vault_backup_offline", "copies offline", float64(row.of.Offline), l...)
+			m.add("salvor_vault_backup_immutable", "copies under a lock", float64(row.of.Immutable), l...)
+		}
+		m.add("salvor_vault_missing", "what the objectives ask for and is not there", float64(len(c.Lacks)+len(c.Newest.Missing)+len(c.Proven.Missing)), "cluster", c.Cluster.Name)
+	}
+	for _, t := range s.Targets {
+		m.add("salvor_vault_target_up", "1 if the target answered", number(t.Err == nil), "target", t.Name)
+	}
+	counts := map[vault.ProblemCode]int{}
+	for _, p := range s.Problems {
+		counts[p.Code]++
+	}
+	for code, n := range counts {
+		m.add("salvor_vault_problems", "what is wrong in the vault, by code", float64(n), "code", string(code))
+	}
+	m.add("salvor_vault_ok", "1 if every objective is met and nothing is wrong", number(s.OK))
+	m.add("salvor_vault_judged_seconds", "when this was found out, Unix time", float64(s.at.Unix()))
+	return m.String()
+}
+
+func number(yes bool) float64 {
+	if yes {
+		return 1
+	}
+	return 0
+}
+
+// metrics collects samples by their names.
+type metrics struct {
+	order   []string
+	help    map[string]string
+	samples map[string][]string
+}
+
+func (m *metrics) add(name, help string, value float64, labels ...string) {
+	if m.help == nil {
+		m.help, m.samples = map[string]string{}, map[string][]string{}
+	}
+	if m.help[name] == "" {
+		m.order = append(m.order, name)
+		m.help[name] = help
+	}
+	var pairs []string
+	for i := 0; i+1 < len(labels); i += 2 {
+		pairs = append(pairs, fmt.Sprintf(`%s="%s"`, labels[i], strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`).Replace(labels[i+1])))
+	}
+	text := ""
+	if len(pairs) > 0 {
+		text = "{" + strings.Join(pairs, ",") + "}"
+	}
+	m.samples[name] = append(m.samples[name], fmt.Sprintf("%s%s %s\n", name, text, strconv.FormatFloat(value, 'f', -1, 64)))
+}
+
+func (m *metrics) String() string {
+	var b strings.Builder
+	for _, name := range m.order {
+		fmt.Fprintf(&b, "# HELP %s %s\n# TYPE %s gauge\n", name, m.help[name], name)
+		for _, s := range m.samples[name] {
+			b.WriteString(s)
+		}
+	}
+	return b.String()
+}
+
+// CompleteKept makes the copies that are missing of all backups that the
+// policy keeps: what is dropped next is not copied.
+func (v *Vault) CompleteKept(ctx context.Context, now time.Time) ([]vault.Copied, error) {
+	cat, err := v.List(ctx)
+	if err != nil {
+		return nil, err
+	}
+	kept := map[string]bool{}
+	for _, k := range policy.Keep(cat.Entries, v.Policy, now).Keep {
+		kept[k.Backup] = true
+	}
+	return v.Complete(ctx, func(e catalog.Entry, _ string) bool { return kept[e.Manifest.ID] })
+}
