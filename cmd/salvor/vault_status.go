@@ -97,7 +97,7 @@ func (a *app) showStatus(v *backup.Vault, s backup.Status) error {
 	if !s.OK {
 		verdict = "NOT OK"
 	}
-	return a.say("%s (%s)\n", verdict, wanted(v.Objectives))
+	return a.say("%s (%s)\n", verdict, objectives(v.Objectives))
 }
 
 func (t *sheet) standing(what string, s policy.Standing) {
@@ -110,7 +110,7 @@ func (t *sheet) standing(what string, s policy.Standing) {
 		s.Offsite, s.Offline, s.Immutable)
 }
 
-func wanted(o policy.Objectives) string {
+func objectives(o policy.Objectives) string {
 	return fmt.Sprintf("wanted: %d copies, %d media, %d offsite, %d offline; newest within %s, proven within %s", o.Copies, o.Media, o.Offsite, o.Offline,
 		ago(o.RPO), ago(o.ProofAge))
 }

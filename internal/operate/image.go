@@ -11,6 +11,7 @@ import (
 
 	"github.com/salvor-project/salvor/internal/cluster"
 	"github.com/salvor-project/salvor/internal/datadir"
+	"github.com/salvor-project/salvor/internal/durable"
 	"github.com/salvor-project/salvor/internal/etcd"
 	"github.com/salvor-project/salvor/internal/plan"
 )
@@ -106,6 +107,10 @@ func snapshotDone(ctx context.Context, a plan.SaveSnapshot) (State, any, error) 
 	return Yes, s, nil
 }
 
+// spare is what a snapshot has to leave free on its disk: room for some WAL
+// segments of a member that lies there too.
+const spare = 256 << 20
+
 // saveSnapshot asks this member and no other: it is its state that is saved.
 func (env Env) saveSnapshot(ctx context.Context, a plan.SaveSnapshot, progress func(done, total int64)) (any, error) {
 	state, result, err := snapshotDone(ctx, a)
@@ -119,6 +124,15 @@ func (env Env) saveSnapshot(ctx context.Context, a plan.SaveSnapshot, progress f
 	defer c.Close()
 	if err := os.MkdirAll(filepath.Dir(a.Out), 0o700); err != nil {
 		return nil, fmt.Errorf("save snapshot: %w", err)
+	}
+	own, err := c.Status(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("save snapshot: %w", err)
+	}
+	// The folder may share its disk with a member that serves: filling it would
+	// stop that one too.
+	if err := durable.Room(filepath.Dir(a.Out), own.DBSize+spare); err != nil {
+		return nil, fmt.Errorf("save snapshot of %s: %w", a.Member, err)
 	}
 	return c.SaveSnapshot(ctx, a.Out, progress)
 }
