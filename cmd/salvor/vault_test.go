@@ -57,7 +57,7 @@ func (k *keeping) configure(change func(*cluster.Config)) {
 	cfg.Snapshots = nil
 	zero, one := 0, 1
 	cfg.Vault = &cluster.Vault{Recipients: []string{k.recipient}, Identity: k.path("key.txt"), SigningKey: k.path("sign"),
-		Targets: []cluster.VaultTarget{{Name: "disk1", Dir: k.path("disk1")}, {Name: "disk2", Dir: k.path("disk2"), Media: "nfs"}},
+		Targets:    []cluster.VaultTarget{{Name: "disk1", Dir: k.path("disk1")}, {Name: "disk2", Dir: k.path("disk2"), Media: "nfs"}},
 		Objectives: cluster.VaultObjectives{Copies: &one, Media: &one, Offsite: &zero, Offline: &zero}}
 	cfg.Backup = &cluster.Backup{Absent: []string{"/etc/kubernetes"}}
 	change(&cfg)
