@@ -1,12 +1,10 @@
 package main
 
 import (
-	"context"
 	"fmt"
 
 	"github.com/spf13/cobra"
 
-	"github.com/salvor-project/salvor/internal/cluster"
 	"github.com/salvor-project/salvor/internal/datadir"
 	"github.com/salvor-project/salvor/internal/kube"
 	"github.com/salvor-project/salvor/internal/report"
@@ -15,7 +13,6 @@ import (
 func (a *app) snapshotCheckCommand() *cobra.Command {
 	o := datadir.CheckOptions{Decode: judge}
 	var level string
-	var skipHash bool
 	c := &cobra.Command{
 		Use:   "check PATH",
 		Short: "Prove, rung by rung, that a snapshot, a db file or a data dir is whole",
@@ -35,7 +32,7 @@ Example:
 	f.StringVar(&level, "level", "L3", "the highest rung: L0, L1, L2, L3 or L4")
 	f.StringVar(&o.SHA256, "sha256", "", "the digest that the whole file must have, from a manifest")
 	f.StringVar(&o.Scratch, "scratch", "", "folder for L4's copy (default: the temporary folder)")
-	f.BoolVar(&skipHash, "skip-hash-check", false, "accept a file without a sha256 trailer, such as a db copied from a data dir")
+	f.BoolVar(&o.SkipHashCheck, "skip-hash-check", false, "accept a file without a sha256 trailer, such as a db copied from a data dir")
 	c.RunE = func(c *cobra.Command, list []string) error {
 		if err := a.formats("text", "json"); err != nil {
 			return err
@@ -52,9 +49,6 @@ Example:
 		if err != nil {
 			return err
 		}
-		if skipHash {
-			r = withoutTrailer(c.Context(), s, r)
-		}
 		if err := a.showCheck(r); err != nil {
 			return err
 		}
@@ -70,22 +64,6 @@ Example:
 func judge(key, value []byte) (encrypted bool, err error) {
 	o, err := kube.Decode(string(key), value)
 	return o.Encoding == kube.Encrypted, err
-}
-
-// withoutTrailer takes back that a check failed for want of a trailer.
-func withoutTrailer(ctx context.Context, s subject, r datadir.CheckReport) datadir.CheckReport {
-	f, err := datadir.InspectSnapshot(ctx, s.db)
-	if s.dir || err != nil || f.Trailer != cluster.TrailerMissing {
-		return r
-	}
-	r.Passed = true
-	for i := range r.Rungs {
-		if x := &r.Rungs[i]; x.Level == datadir.L1 && x.State == datadir.RungFailed && len(x.Damage) <= 1 {
-			x.State, x.Damage = datadir.RungSkipped, nil
-		}
-		r.Passed = r.Passed && r.Rungs[i].State != datadir.RungFailed
-	}
-	return r
 }
 
 func (a *app) showCheck(r datadir.CheckReport) error {

@@ -31,6 +31,7 @@ type salvaged struct {
 
 func (a *app) snapshotSalvageCommand() *cobra.Command {
 	var out, wal string
+	var lastResort bool
 	c := &cobra.Command{
 		Use:   "salvage DIR... --to FILE",
 		Short: "Make the best clean snapshot from one or several damaged data dirs",
@@ -39,6 +40,11 @@ furthest by (term, index) and a db that it goes on from, also of another member,
 and replays it into a clean snapshot with a valid trailer. Nothing in the data
 dirs is changed. The report lies beside the snapshot as FILE.json.
 
+With --last-resort, and only where nothing else serves, the records of the keys
+are collected page by page from a db whose tree is broken. Its report says what
+is proven, what is only probable and what is missing, and the exit code is 3
+unless everything is proven.
+
 Example:
   salvor snapshot salvage /mnt/m1/etcd /mnt/m2/etcd --to /backup/salvaged.db
 
@@ -46,6 +52,7 @@ Example:
 		Args: args(cobra.MinimumNArgs(1)),
 	}
 	c.Flags().StringVar(&out, "to", "", "the snapshot file to write (must not exist)")
+	c.Flags().BoolVar(&lastResort, "last-resort", false, "where no db holds, collect records from the pages of a broken one; what is only probable is told apart (exit code 3)")
 	addWALDir(c, &wal)
 	c.RunE = func(c *cobra.Command, list []string) error {
 		if err := a.formats("text", "json"); err != nil {
@@ -57,12 +64,12 @@ Example:
 		if wal != "" && len(list) > 1 {
 			return usageError{errors.New("--wal-dir fits one data dir only")}
 		}
-		return a.salvage(c.Context(), list, wal, out)
+		return a.salvage(c.Context(), list, wal, out, lastResort)
 	}
 	return c
 }
 
-func (a *app) salvage(ctx context.Context, dirs []string, wal, out string) error {
+func (a *app) salvage(ctx context.Context, dirs []string, wal, out string, lastResort bool) error {
 	pairs, rejected, err := a.pairings(ctx, dirs, wal)
 	if err != nil {
 		return err
@@ -80,7 +87,11 @@ func (a *app) salvage(ctx context.Context, dirs []string, wal, out string) error
 	for _, r := range rejected {
 		fmt.Fprintf(a.err, "rejected: %s\n", r)
 	}
-	return hint(errors.New("no db and log of these data dirs belong together and hold"), "give the data dirs of all members, also damaged ones")
+	if lastResort {
+		return a.scavenge(ctx, pairs, out, rejected)
+	}
+	return hint(errors.New("no db and log of these data dirs belong together and hold"),
+		"give the data dirs of all members, also damaged ones, or a snapshot; only when there is nothing else: --last-resort")
 }
 
 // pairings lists every db with every log, best first: the furthest end, and

@@ -15,6 +15,8 @@ import (
 	"github.com/salvor-project/salvor/internal/cluster"
 	"github.com/salvor-project/salvor/internal/datadir"
 	bolt "go.etcd.io/bbolt"
+	"go.etcd.io/etcd/etcdutl/v3/snapshot"
+	"go.uber.org/zap"
 )
 
 func (c crashed) snapshots(t *testing.T) {
@@ -208,5 +210,30 @@ func (c crashed) dbFlips(t *testing.T) {
 	}
 	if found < 20 {
 		t.Errorf("only %d flips were found (%d were silent): the test proves nothing", found, silent)
+	}
+}
+
+// scavenged: where the metas are lost, the last root still leads to the whole
+// tree, and the log goes on from there; where a page is lost too, that is told.
+func (c crashed) scavenged(t *testing.T) {
+	dir := c.copy(t, c.dir)
+	edit(t, dbOf(dir), func(b []byte) []byte { clear(b[:8192]); return b })
+	before := treeState(t, dir)
+	if _, err := datadir.Salvage(t.Context(), source(dir), filepath.Join(t.TempDir(), "i"), nil); err == nil {
+		t.Error("a salvage without metas")
+	}
+	s := must(datadir.Scavenge(t.Context(), source(dir), filepath.Join(t.TempDir(), "i"), nil))(t)
+	if s.Tree != "stale" || s.Content != c.live || s.Applied == 0 || s.LastIndex != c.status.RaftIndex || s.Probable > 0 || s.LogProblem != "" {
+		t.Errorf("%+v, want %+v", s, c.live)
+	}
+	if diff := cmp.Diff(before, treeState(t, dir)); diff != "" {
+		t.Errorf("it changed its source: %s", diff)
+	}
+	if r := must(datadir.InspectSnapshot(t.Context(), s.Image))(t); r.SHA256 != s.SHA256 || r.Trailer != cluster.TrailerGood {
+		t.Errorf("%+v", r)
+	}
+	other := must(snapshot.NewV3(zap.NewNop()).Status(s.Image))(t)
+	if other.Revision != c.live.Revision && int64(other.TotalKey) != c.live.Keys {
+		t.Errorf("etcdutl reads %+v", other)
 	}
 }

@@ -120,7 +120,7 @@ func addTrailer(path string, at int64, sum []byte) error {
 }
 
 // publish gives the image its name, after its report.
-func publish(out string, r Report) error {
+func publish(out string, r any) error {
 	b, err := json.MarshalIndent(r, "", "  ")
 	if err != nil {
 		return err

@@ -291,12 +291,16 @@ func (c *ladder) digest(f feed) {
 		damage = append(damage, cluster.Damage{Kind: cluster.DamageDB, File: c.report.DB, Offset: off, What: what})
 	}
 	given := strings.ToLower(c.o.SHA256)
+	if f.trailer == cluster.TrailerMissing && given == "" && c.o.SkipHashCheck {
+		c.add(L1, rungNames[L1], "the file has no trailer, and none was asked for", nil).State = RungSkipped
+		return
+	}
 	switch {
 	case given != "" && given != f.sum:
 		bad(-1, "the file's sha256 is "+f.sum+", not the one that was given: it is another file, or a damaged one")
 	case f.trailer == cluster.TrailerWrong:
 		bad(f.body, "the sha256 trailer does not match: some byte before it was changed since the snapshot was taken")
-	case f.trailer == cluster.TrailerMissing && given == "" && !c.bare && !c.o.SkipHashCheck:
+	case f.trailer == cluster.TrailerMissing && given == "" && !c.bare:
 		bad(f.body, "the sha256 trailer is missing: the file was cut, or is no snapshot but a copied db")
 	}
 	c.add(L1, rungNames[L1], "trailer "+string(f.trailer), damage)

@@ -87,6 +87,7 @@ func TestSingleMember(t *testing.T) {
 	t.Run("log flips", c.logFlips)
 	t.Run("log tail", c.logTail)
 	t.Run("log of another history", c.otherHistory)
+	t.Run("scavenged", c.scavenged)
 	t.Run("db pages", c.dbPages)
 	t.Run("db flips", c.dbFlips)
 	t.Run("build alone", c.build)
