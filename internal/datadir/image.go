@@ -43,29 +43,35 @@ func identify(s Source) (string, error) {
 }
 
 // finished looks for the result of an earlier salvage of the same source.
-func finished(ctx context.Context, out, source string) (Report, bool, error) {
+func finished(ctx context.Context, out, source string) (r Report, ok bool, err error) {
+	ok, err = madeBefore(ctx, out, &r, func() bool { return r.Source == source }, &r.SHA256)
+	r.Image = out
+	return r, ok, err
+}
+
+// madeBefore reads the report that lies beside a snapshot file, and makes sure
+// that the file is the one that it describes.
+func madeBefore(ctx context.Context, out string, report any, same func() bool, sha256 *string) (bool, error) {
 	if _, err := os.Stat(out); errors.Is(err, fs.ErrNotExist) {
-		return Report{}, false, nil
+		return false, nil
 	} else if err != nil {
-		return Report{}, false, err
+		return false, err
 	}
-	var r Report
 	b, err := os.ReadFile(out + ".json")
 	if err == nil {
-		err = json.Unmarshal(b, &r)
+		err = json.Unmarshal(b, report)
 	}
-	if err != nil || r.Source != source {
-		return r, false, fmt.Errorf("%s exists and was not made from this source: choose another name", out)
+	if err != nil || !same() {
+		return false, fmt.Errorf("%s exists and was not made from this source: choose another name", out)
 	}
 	sum, trailer, err := digest(ctx, out)
 	if err != nil {
-		return r, false, err
+		return false, err
 	}
-	if sum != r.SHA256 || trailer != cluster.TrailerGood {
-		return r, false, fmt.Errorf("%s exists but is not what its report says: choose another name", out)
+	if sum != *sha256 || trailer != cluster.TrailerGood {
+		return false, fmt.Errorf("%s exists but is not what its report says: choose another name", out)
 	}
-	r.Image = out
-	return r, true, nil
+	return true, nil
 }
 
 // seal makes a snapshot file of a db: it reads the whole file once, verifies

@@ -74,6 +74,8 @@ type Scavenged struct {
 	// LostBuckets names what else of the db could not be read: "lease",
 	// "members", "auth" and so on. It is missing in the image.
 	LostBuckets []string `json:"lostBuckets,omitempty"`
+	// Source identifies the files that were read, by size and time.
+	Source string `json:"source"`
 }
 
 // RevisionRange are revisions from First to Last, both included. Last is 0
@@ -91,9 +93,10 @@ const MaxScavengeList = 1000
 // and makes a clean, compacted snapshot file at out of the newest record of
 // every key; then it applies the log, where one is given and goes on from
 // there. A page carries no checksum and no transaction, so that what is found
-// is graded, in the report: proven, probable, missing. A db that is whole is an
-// error: Salvage loses nothing. The source is only read. What is at out.part
-// and out.work is overwritten.
+// is graded, in the report: proven, probable, missing. A db that is whole is
+// better salvaged: Salvage loses nothing and keeps the history. The source is only
+// read. What is at out.part and out.work is overwritten; repeating a finished
+// scavenge returns its report, which lies beside as out.json.
 func Scavenge(ctx context.Context, s Source, out string, progress func(done, total int64)) (Scavenged, error) {
 	if progress == nil {
 		progress = func(int64, int64) {}
@@ -106,12 +109,14 @@ func Scavenge(ctx context.Context, s Source, out string, progress func(done, tot
 }
 
 func scavenge(ctx context.Context, s Source, out string, progress func(done, total int64)) (Scavenged, error) {
-	if _, err := os.Lstat(out); err == nil {
-		return Scavenged{}, fmt.Errorf("%s exists: choose another name", out)
-	}
-	source, err := identify(Source{DB: s.DB})
+	source, err := identify(s)
 	if err != nil {
 		return Scavenged{}, err
+	}
+	var before Scavenged
+	done, err := madeBefore(ctx, out, &before, func() bool { return before.Source == source }, &before.SHA256)
+	if before.Image = out; done || err != nil {
+		return before, err
 	}
 	sc, err := openScavenger(s.DB)
 	if err != nil {
@@ -130,9 +135,7 @@ func scavenge(ctx context.Context, s Source, out string, progress func(done, tot
 	if err := sc.write(ctx, bare); err != nil {
 		return Scavenged{}, err
 	}
-	if again, err := identify(Source{DB: s.DB}); err != nil || again != source {
-		return Scavenged{}, errors.Join(errors.New("the source changed while it was read"), err)
-	}
+	sc.r.Source = source
 	return sc.finish(ctx, s, bare, out)
 }
 
@@ -163,6 +166,9 @@ func (sc *scavenger) finish(ctx context.Context, s Source, bare, out string) (Sc
 		r.Applied, r.LastIndex = rep.Applied, rep.LastIndex
 	}
 	r.Damage = append(r.Damage, rep.Damage...)
+	if again, err := identify(s); err != nil || again != r.Source {
+		return Scavenged{}, errors.Join(errors.New("the source changed while it was read"), err, os.Remove(out+".part"))
+	}
 	sc.m.add(sc.m.total)
 	return *r, publish(out, *r)
 }
