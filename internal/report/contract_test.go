@@ -25,7 +25,8 @@ func TestContract(t *testing.T) {
 	docs := []any{cluster.Facts{}, diagnose.Diagnosis{}, plan.Plan{}, casefile.Entry{}, casefile.Verdict{}, Document{},
 		plan.StopMember{}, plan.StartMember{}, plan.Salvage{}, plan.CheckImage{}, plan.CopyFiles{}, plan.BuildMember{}, plan.SetAside{},
 		plan.PutInPlace{}, plan.AwaitQuorum{}, plan.SaveSnapshot{}, plan.RemoveMember{}, plan.AddLearner{}, plan.PromoteLearner{},
-		plan.Compact{}, plan.Defragment{}, plan.DisarmAlarm{}, plan.Canary{}, plan.Discard{}}
+		plan.Compact{}, plan.Defragment{}, plan.DisarmAlarm{}, plan.Canary{}, plan.Discard{},
+		plan.FenceComponent{}, plan.ReleaseComponent{}, plan.AwaitAPI{}, plan.RestartKubelet{}, plan.AwaitNodes{}, plan.AwaitBalancer{}}
 	seen := map[reflect.Type]bool{}
 	fields := map[string]string{}
 	for _, d := range docs {
