@@ -17,13 +17,14 @@ import (
 const (
 	// releaseLimit is how long a component may take until it runs: a kubelet
 	// may have to be started, and sandboxes made.
-	releaseLimit = 90 * time.Second
+	releaseLimit = 150 * time.Second
 	// releaseKick is how long a kubelet may take to notice a manifest. One that
 	// waits for an API server, or counts the failures of the pod's earlier life,
 	// takes minutes; started anew it does so at once.
 	releaseKick = 3 * time.Second
-	// releaseAgain is when a kubelet that was started anew is so once more.
-	releaseAgain = 25 * time.Second
+	// kubeletYouth is how long a kubelet is left alone after its start: it may
+	// still be taking stock of what it found.
+	kubeletYouth = 45 * time.Second
 )
 
 // Release lets the component run again and waits until its process has lived
@@ -133,7 +134,7 @@ func (c Component) putBack(s shelf, o Override) error {
 // awaitPod waits for the process, and starts a kubelet anew that does not do
 // its work.
 func (c Component) awaitPod(ctx context.Context, pod cri.Pod) (cluster.ProcessFacts, error) {
-	begin, kicks := time.Now(), 0
+	begin := time.Now()
 	var deaths []int
 	for {
 		p, err := c.process()
@@ -149,10 +150,8 @@ func (c Component) awaitPod(ctx context.Context, pod cri.Pod) (cluster.ProcessFa
 		if len(deaths) > 3 {
 			return p, fmt.Errorf("it ends again and again: %s", lastWords(podLog(pod)))
 		}
-		waited := time.Since(begin)
-		if !p.Running && len(deaths) == 0 && (kicks == 0 && waited > releaseKick || kicks == 1 && waited > releaseKick+releaseAgain) {
-			kicks++
-			if err := RestartKubelet(ctx, c.Node); err != nil {
+		if !p.Running && len(deaths) == 0 && time.Since(begin) > releaseKick {
+			if err := c.kick(ctx); err != nil {
 				return p, err
 			}
 		}
@@ -160,6 +159,20 @@ func (c Component) awaitPod(ctx context.Context, pod cri.Pod) (cluster.ProcessFa
 			return p, c.why(pod, len(deaths))
 		}
 	}
+}
+
+// kick starts a kubelet anew that has been there for a while.
+func (c Component) kick(ctx context.Context) error {
+	k, err := Kubelet(ctx, c.Node)
+	switch {
+	case err != nil:
+		return err
+	case !k.Running:
+		return StartKubelet(ctx, c.Node)
+	case time.Since(k.Since) < kubeletYouth:
+		return nil
+	}
+	return RestartKubelet(ctx, c.Node)
 }
 
 // why says what kept a pod from running, as far as this machine tells.

@@ -234,6 +234,9 @@ func groups(m Machine) ([]string, error) {
 			continue // a new folder of it has no CPUs
 		}
 		dir := filepath.Join(top, "salvor-lab", m.Name)
+		// A real machine comes up without the groups of its earlier life. A
+		// kubelet spends three seconds on each container that is no more.
+		removeTree(dir)
 		if err := os.MkdirAll(dir, 0o755); err != nil {
 			return nil, fmt.Errorf("make cgroup of %s: %w", m.Name, err)
 		}
