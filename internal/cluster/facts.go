@@ -56,6 +56,9 @@ type MemberFacts struct {
 	// to.
 	Mount   Known[FileSystem]  `json:"mount,omitzero"`
 	Metrics Known[EtcdMetrics] `json:"metrics,omitzero"`
+	// Hazards is what in the member's own data would hurt after a rebuild from
+	// it; asked when the member is stopped.
+	Hazards Known[Hazards] `json:"hazards,omitzero"`
 	// Changes counts what this member's db holds above the revision of each
 	// snapshot that was found anywhere: what a restore of it would lose.
 	Changes []Changes `json:"changes,omitempty"`
@@ -294,6 +297,11 @@ type SnapshotFacts struct {
 	Keys int64 `json:"keys"`
 	// Damage lists every defect.
 	Damage []Damage `json:"damage,omitempty"`
+	// Device identifies the file system on its machine; 0 when not known.
+	Device uint64 `json:"device,omitempty"`
+	// Hazards is what in its objects would hurt after a restore; asked for the
+	// newest sound snapshot of each host.
+	Hazards Known[Hazards] `json:"hazards,omitzero"`
 }
 
 // Trailer is the state of a snapshot's sha256 trailer.

@@ -16,6 +16,13 @@ const (
 	ActFreeSpace     = "free-disk-space"
 	ActReachHosts    = "reach-missing-hosts"
 	ActRestartOthers = "restart-healthy-members"
+	ActSetClock      = "set-clock"
+	ActMount         = "mount-volume"
+	ActRaiseQuota    = "raise-quota"
+	// ActRepair and ActWrong are the page of the root cause: its repair, and
+	// the repair that makes it worse.
+	ActRepair = "repair-cause"
+	ActWrong  = "wrong-repair"
 )
 
 // advice says what may be done and what must not, each with its reason.
@@ -41,14 +48,35 @@ func (v view) advice(d Diagnosis) (allowed, forbidden []Advice) {
 			allow(ActRestore, c.Path)
 		}
 	case NoSpace:
-		allow(ActCompact)
+		if has(d.Findings, QuotaFullOfData) {
+			allow(ActRaiseQuota)
+		} else {
+			allow(ActCompact)
+		}
 		forbid(ActDisarmFirst, "rearms")
 	case CertsExpired:
-		allow(ActRenewCerts)
+		if !has(d.Findings, ClockSkew) {
+			allow(ActRenewCerts)
+		}
 	case Blocked:
-		allow(ActFreeSpace)
+		if has(d.Findings, DiskFull, DiskReadOnly, NoQuorumThoughLive) {
+			allow(ActFreeSpace)
+		}
 	case Unreachable:
 		allow(ActReachHosts, names(v.with(StateUnknown)))
+	}
+	if has(d.Findings, ClockSkew) {
+		allow(ActSetClock)
+		forbid(ActRenewCerts, "clock")
+	}
+	if has(d.Findings, DataDirUnmounted) {
+		allow(ActMount)
+		forbid(ActReplace, "unmounted")
+		forbid(ActRebuild, "unmounted")
+	}
+	if c := d.Cause; c != nil && (d.Scenario == Blocked || d.Scenario == Degraded) {
+		allowed = append(allowed, Advice{ActRepair, say.New("repair." + string(c.Code))})
+		forbidden = append(forbidden, Advice{ActWrong, say.New("wrong." + string(c.Code))})
 	}
 	v.forbidRestore(d, forbid)
 	if d.Scenario != Healthy && d.Level.Data != D2 && d.Level.Data != D3 {

@@ -254,6 +254,9 @@ func (v view) survivor(m memberView, whole int) Candidate {
 		Loss: Loss{Revisions: cluster.Is(int64(0)), Objects: cluster.Is(int64(0)), Proven: whole+v.quorum > v.voters}}
 	if !c.Loss.Proven {
 		doubt := say.New("candidate.unproven", whole, v.voters)
+		if v.voters == 1 {
+			doubt = say.New("candidate.unproven-single")
+		}
 		c.Loss.Doubt = &doubt
 	}
 	db, ok := v.dbFor(m)

@@ -11,17 +11,28 @@ import (
 func Diagnose(f cluster.Facts) Diagnosis {
 	v := newView(f)
 	d := Diagnosis{At: f.At, ClusterID: v.lineage, HighestRevision: v.seen()}
-	for _, m := range v.members {
-		d.Members = append(d.Members, MemberState{Name: m.cfg.Name, Host: m.cfg.Host, State: m.state})
-	}
 	d.Findings = v.findings()
+	for _, m := range v.members {
+		state := m.state
+		if state == StateStopped && !v.startable(m, d.Findings) {
+			state = StateHeld
+		}
+		d.Members = append(d.Members, MemberState{Name: m.cfg.Name, Host: m.cfg.Host, State: state})
+	}
 	d.Unknown = v.unknown()
+	d.Unjudged = v.unjudged()
 	d.Candidates = v.candidates()
+	for i, c := range d.Candidates {
+		d.Candidates[i].Hazards = v.hazardTexts(c)
+	}
+	if f, ok := root(d.Findings); ok {
+		d.Cause = &Cause{Code: f.Code, Subject: f.Subject, Confidence: f.Confidence, Against: f.Against}
+	}
 	d.Scenario = v.scenario(d.Findings)
 	d.Level = v.level(d)
 	d.Summary = v.summary(d)
 	d.Allowed, d.Forbidden = v.advice(d)
-	d.Next = next(d.Scenario)
+	d.Next = next(d)
 	return d
 }
 
@@ -67,7 +78,7 @@ func (v view) scenario(fs []Finding) Scenario {
 		return Degraded // it may serve: nothing here may stop it
 	case (has(fs, CertExpired) || has(fs, CertNotYetValid)) && v.certsBlock():
 		return CertsExpired
-	case has(fs, DiskReadOnly), has(fs, DiskFull):
+	case v.unmountedDecide(), v.held(fs):
 		return Blocked
 	case len(v.sound()) >= v.quorum:
 		if len(v.with(StateNoQuorum)) >= v.quorum {
@@ -96,12 +107,90 @@ func (v view) aliveScenario(fs []Finding) Scenario {
 		return MemberLost
 	case v.certsBar():
 		return CertsExpired
+	case has(fs, DataDirUnmounted):
+		return Degraded // mount it; nothing here replaces it
 	case len(v.with(StateStopped, StateStuck)) > 0:
-		return Stopped
-	case len(v.with(StateServing)) == len(v.members) && !has(fs, CertExpired) && !has(fs, CorruptAlarm) && !has(fs, Diverged) && !has(fs, MembersDisagree):
+		for _, m := range v.with(StateStopped, StateStuck) {
+			if v.startable(m, fs) {
+				return Stopped
+			}
+		}
+		return Degraded // starting them would not help
+	case len(v.with(StateServing)) == len(v.members) && !ailing(fs):
 		return Healthy
 	}
 	return Degraded
+}
+
+// ailing tells that something critical is wrong although every member serves.
+func ailing(fs []Finding) bool {
+	for _, f := range fs {
+		if f.Severity == Critical && f.Confidence != Possible {
+			return true
+		}
+	}
+	return false
+}
+
+// unmountedDecide tells that the data dirs behind mounts that are missing could
+// make a quorum: then they decide, and nothing is lost yet.
+func (v view) unmountedDecide() bool {
+	n := 0
+	for _, m := range v.members {
+		if unmounted(m) && v.votes(m) {
+			n++
+		}
+	}
+	return n > 0 && len(v.sound())+n >= v.quorum
+}
+
+// held tells that causes which no restore cures keep so many members from
+// starting that no quorum comes back by itself.
+func (v view) held(fs []Finding) bool {
+	sound, free := v.sound(), 0
+	for _, m := range sound {
+		if v.startable(m, fs) {
+			free++
+		}
+	}
+	if len(sound) >= v.quorum {
+		return free < v.quorum
+	}
+	return has(fs, DiskFull, DiskReadOnly) && len(sound)+v.blockedDamaged() >= v.quorum
+}
+
+// blockedDamaged counts the members whose files are damaged on a disk that is
+// full or read-only: with room they might repair themselves.
+func (v view) blockedDamaged() int {
+	n := 0
+	for _, m := range v.with(StateDamaged) {
+		if blocked(m) {
+			n++
+		}
+	}
+	return n
+}
+
+// startable tells whether a member with sound files could be started: its disk
+// has room, and what runs it is there.
+func (v view) startable(m memberView, fs []Finding) bool {
+	if blocked(m) {
+		return false
+	}
+	for _, f := range fs {
+		if v.hostOf(f.Subject) != m.cfg.Host || f.Confidence == Possible {
+			continue
+		}
+		switch f.Code {
+		case DataDirUnmounted, WipedRejoin, LogLostEntries, AlreadyBootstrapped, EtcdBadFlag, EtcdDowngrade, PortInUse, EtcdPermission, AddressNotHere, SameIDOtherHistory:
+			return false
+		case KubeletDown, RuntimeDown, ManifestBroken, ManifestMissing, ManifestDuplicate, ManifestFiles, NodeDiskFull, ImageMissing:
+			if m.cfg.Run.StaticPod != "" {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // unseen counts the voters of which nothing is known.
@@ -164,6 +253,8 @@ func (v view) data(d Diagnosis) Data {
 		return DUnknown
 	case v.alive, len(v.sound()) >= v.quorum:
 		return D0
+	case d.Scenario == Blocked:
+		return DUnknown
 	case d.Scenario == Unreachable, v.perhapsAlive():
 		return DUnknown
 	case len(v.usable()) > 0:
@@ -198,17 +289,28 @@ func (v view) summary(d Diagnosis) say.Text {
 		}
 		return say.New("scenario.unreachable", unseen)
 	}
+	if f, ok := root(d.Findings); ok && (s == Degraded || s == Blocked) && f.Severity == Critical {
+		return f.Text
+	}
 	return say.New("scenario." + string(s))
 }
 
-func next(s Scenario) string {
-	switch s {
+// next is the command to type now; none when there is nothing to do.
+func next(d Diagnosis) string {
+	switch d.Scenario {
 	case Healthy:
-		return "salvor verify"
+		if d.Cause == nil {
+			return ""
+		}
 	case Stopped, MemberLost, MajorityLost, DataDamaged, NoSpace, Impostor:
 		return "salvor recover"
 	case AllLost:
 		return "salvor plan"
+	case Unreachable:
+		return "salvor diagnose -o json"
 	}
-	return "salvor diagnose -o json"
+	if d.Cause == nil {
+		return "salvor diagnose -o json"
+	}
+	return "salvor explain " + string(d.Cause.Code)
 }

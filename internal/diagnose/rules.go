@@ -1,53 +1,35 @@
 package diagnose
 
 import (
-	"fmt"
 	"strings"
-	"time"
 
 	"github.com/salvor-project/salvor/internal/cluster"
 	"github.com/salvor-project/salvor/internal/say"
 )
 
-// The codes of the classes of failure.
-const (
-	HostUnreachable    Code = "host-unreachable"
-	QuorumLost         Code = "etcd-quorum-lost"
-	MemberStopped      Code = "etcd-member-stopped"
-	MemberStuck        Code = "etcd-member-not-answering"
-	DataDirLost        Code = "etcd-data-dir-lost"
-	DataDirForeign     Code = "etcd-data-dir-foreign"
-	WALDamaged         Code = "etcd-wal-damaged"
-	WALTornTail        Code = "etcd-wal-torn-tail"
-	DBDamaged          Code = "etcd-db-damaged"
-	WALBehindDB        Code = "etcd-wal-behind-db"
-	ClusterIDMismatch  Code = "etcd-cluster-id-mismatch"
-	SingleMemberBoot   Code = "etcd-silent-rebootstrap"
-	NoSpaceAlarm       Code = "etcd-nospace-alarm"
-	CorruptAlarm       Code = "etcd-corrupt-alarm"
-	Diverged           Code = "etcd-members-diverged"
-	CertExpired        Code = "etcd-cert-expired"
-	CertNotYetValid    Code = "etcd-cert-not-yet-valid"
-	CertExpiring       Code = "etcd-cert-expiring"
-	ClockSkew          Code = "clock-skew"
-	DiskFull           Code = "disk-full"
-	DiskReadOnly       Code = "disk-read-only"
-	NoQuorumThoughLive Code = "etcd-no-leader-though-running"
-	HistoryRewound     Code = "etcd-history-rewound"
-	MembersDisagree    Code = "etcd-members-disagree"
-	MemberRemoved      Code = "etcd-member-removed"
-	LearnerWaiting     Code = "etcd-learner-waiting"
-	VoterNotConfigured Code = "etcd-voter-not-configured"
-)
-
-// rule is one class of failure: what shows it, and what explains it away.
+// rule is one class of failure: what shows it, what explains it away, and what
+// its page says.
 type rule struct {
 	code     Code
 	severity Severity
-	// causes are the codes under which this one falls silent.
+	// needs are the facts without which nothing can be said.
+	needs []Need
+	// causes are the codes under which this one falls silent. They stand
+	// earlier in the table.
 	causes []Code
 	// find returns a sighting for each subject that shows the failure.
 	find func(view) []sighting
+	// rate says how sure a sighting is and what speaks against it; without it
+	// every sighting is certain.
+	rate func(view, sighting) (Confidence, []string)
+	// passing is true for what may come and go from minute to minute: it is no
+	// part of a plan's basis.
+	passing bool
+	// messages are the texts by which operators meet it, versions where it
+	// applies, references where it is described.
+	messages   []string
+	versions   string
+	references []string
 }
 
 // sighting is one subject of a finding with what proves it.
@@ -59,47 +41,64 @@ type sighting struct {
 
 // rules is the table of all classes, causes first.
 func rules() []rule {
-	return []rule{
-		{HostUnreachable, Warning, nil, findUnreachable},
-		{DiskReadOnly, Critical, nil, findReadOnly},
-		{DiskFull, Critical, nil, findFull},
-		{ClockSkew, Warning, nil, findSkew},
-		{CertExpired, Critical, []Code{ClockSkew}, findCerts(expired)},
-		{CertNotYetValid, Critical, []Code{ClockSkew}, findCerts(notYetValid)},
-		{CertExpiring, Warning, nil, findCerts(expiring)},
-		{DataDirLost, Critical, nil, findLost},
-		{DataDirForeign, Critical, nil, findForeign},
-		{WALDamaged, Critical, nil, findDamage(cluster.DamageWAL, cluster.DamageWALMissing)},
-		{WALTornTail, Info, nil, findDamage(cluster.DamageTornTail)},
-		{DBDamaged, Critical, nil, findDamage(cluster.DamageDB, cluster.DamageDBMissing, cluster.DamageDBTruncated)},
-		{WALBehindDB, Critical, nil, findDamage(cluster.DamageBehind)},
-		{SingleMemberBoot, Critical, nil, findRebootstrap},
-		{ClusterIDMismatch, Critical, []Code{SingleMemberBoot}, findMismatch},
-		{HistoryRewound, Critical, nil, findRewound},
-		{VoterNotConfigured, Warning, nil, findStrangers},
-		{MemberRemoved, Critical, nil, findRemoved},
-		{LearnerWaiting, Warning, nil, findLearners},
-		{MembersDisagree, Critical, []Code{HistoryRewound, SingleMemberBoot, MemberRemoved}, findDisagreement},
-		{NoSpaceAlarm, Critical, nil, findAlarm("NOSPACE")},
-		{CorruptAlarm, Critical, nil, findAlarm("CORRUPT")},
-		{Diverged, Critical, nil, findDiverged},
-		{MemberStuck, Critical, []Code{CertExpired, CertNotYetValid, DiskFull, DiskReadOnly, WALDamaged, DBDamaged}, findStuck},
-		{MemberStopped, Critical, []Code{CertExpired, CertNotYetValid, DiskFull, DiskReadOnly}, findStopped},
-		{NoQuorumThoughLive, Critical, []Code{CertExpired, CertNotYetValid}, findLeaderless},
-		{QuorumLost, Critical, []Code{DataDirLost, DataDirForeign, WALDamaged, DBDamaged, WALBehindDB, CertExpired,
-			CertNotYetValid, DiskFull, DiskReadOnly, MemberStopped, MemberStuck, HostUnreachable, NoQuorumThoughLive}, findQuorumLost},
+	var all []rule
+	for _, family := range [][]rule{machineRules(), certificateRules(), authorityRules(), nodeRules(), diskRules(), identityRules(),
+		etcdRules(), startRules(), quorumRules(), apiRules(), apiPathRules(), latencyRules(), backupRules(), hazardRules()} {
+		all = append(all, family...)
 	}
+	return all
 }
 
-// findings runs the table. A finding whose cause was found too names it.
+// Need names a kind of fact.
+type Need string
+
+// The kinds of facts that rules need.
+const (
+	NeedHost         Need = "host"
+	NeedClock        Need = "clock"
+	NeedProcess      Need = "process"
+	NeedDisk         Need = "disk"
+	NeedLog          Need = "log"
+	NeedDB           Need = "db"
+	NeedLive         Need = "live"
+	NeedLinearizable Need = "linearizable"
+	NeedMembers      Need = "members"
+	NeedAlarms       Need = "alarms"
+	NeedHash         Need = "hash"
+	NeedSpace        Need = "space"
+	NeedMount        Need = "mount"
+	NeedFileSystems  Need = "file-systems"
+	NeedCertificates Need = "certificates"
+	NeedMetrics      Need = "metrics"
+	NeedLogs         Need = "logs"
+	NeedKernel       Need = "kernel"
+	NeedKubernetes   Need = "kubernetes"
+	NeedManifests    Need = "manifests"
+	NeedKubeCerts    Need = "kube-certificates"
+	NeedIdentity     Need = "identity"
+	NeedKubelet      Need = "kubelet"
+	NeedRuntime      Need = "runtime"
+	NeedEncryption   Need = "encryption"
+	NeedAPIServers   Need = "api-servers"
+	NeedAddresses    Need = "addresses"
+	NeedSnapshots    Need = "snapshots"
+	NeedPlaces       Need = "snapshot-places"
+	NeedHazards      Need = "hazards"
+)
+
+// findings runs the table. A finding whose cause was found on the same host,
+// or for the cluster as a whole, names it.
 func (v view) findings() []Finding {
 	out := []Finding{}
 	for _, r := range rules() {
 		for _, s := range r.find(v) {
-			f := Finding{Code: r.code, Severity: r.severity, Subject: s.subject, Evidence: s.evidence,
+			f := Finding{Code: r.code, Severity: r.severity, Subject: s.subject, Evidence: s.evidence, Confidence: Certain,
 				Text: say.New("finding."+string(r.code), append([]any{s.subject}, s.args...)...)}
+			if r.rate != nil {
+				f.Confidence, f.Against = r.rate(v, s)
+			}
 			for _, c := range r.causes {
-				if has(out, c) {
+				if v.causedBy(out, f, c) {
 					f.CausedBy = append(f.CausedBy, c)
 				}
 			}
@@ -109,10 +108,48 @@ func (v view) findings() []Finding {
 	return out
 }
 
-func has(fs []Finding, c Code) bool {
-	for _, f := range fs {
-		if f.Code == c {
+func (v view) causedBy(found []Finding, f Finding, cause Code) bool {
+	host := v.hostOf(f.Subject)
+	for _, o := range found {
+		if o.Code != cause {
+			continue
+		}
+		if h := v.hostOf(o.Subject); h == "" || host == "" || h == host {
 			return true
+		}
+	}
+	return false
+}
+
+// hostOf is the machine that a finding's subject is on; empty for the cluster
+// as a whole.
+func (v view) hostOf(subject string) string {
+	for _, m := range v.members {
+		if m.cfg.Name == subject {
+			return m.cfg.Host
+		}
+	}
+	for _, h := range v.facts.Config.Hosts {
+		if h.Name == subject {
+			return h.Name
+		}
+	}
+	if host, _, ok := strings.Cut(subject, ":"); ok {
+		for _, h := range v.facts.Config.Hosts {
+			if h.Name == host {
+				return h.Name
+			}
+		}
+	}
+	return ""
+}
+
+func has(fs []Finding, cs ...Code) bool {
+	for _, f := range fs {
+		for _, c := range cs {
+			if f.Code == c {
+				return true
+			}
 		}
 	}
 	return false
@@ -126,153 +163,187 @@ func names(ms []memberView) string {
 	return strings.Join(out, ", ")
 }
 
-func findUnreachable(v view) []sighting {
-	var out []sighting
+// root is the finding that explains most: the first in the table's order that
+// nothing else causes, the more severe before the less.
+func root(fs []Finding) (Finding, bool) {
+	for _, s := range []Severity{Critical, Warning} {
+		for _, f := range fs {
+			if f.Severity == s && len(f.CausedBy) == 0 {
+				return f, true
+			}
+		}
+	}
+	return Finding{}, false
+}
+
+// unjudged lists the classes that could not be judged, by the fact that is
+// missing for them. Hosts out of reach are told elsewhere, as a whole.
+func (v view) unjudged() []Unjudged {
+	codes := map[Need][]Code{}
+	var order []Need
+	for _, r := range rules() {
+		for _, n := range r.needs {
+			if codes[n] == nil {
+				order = append(order, n)
+			}
+			codes[n] = append(codes[n], r.code)
+		}
+	}
+	var out []Unjudged
+	for _, n := range order {
+		for _, m := range v.missing(n) {
+			out = append(out, Unjudged{Fact: n, Subject: m.subject, Why: m.why, Codes: codes[n]})
+		}
+	}
+	return out
+}
+
+// miss is a fact that could not be read, of a subject.
+type miss struct{ subject, why string }
+
+// missing finds the subjects of which a kind of fact was wanted and could not
+// be read. A fact without a reason was never asked for.
+func (v view) missing(n Need) []miss {
+	var out []miss
+	for _, m := range v.members {
+		if !m.reached {
+			continue
+		}
+		if ok, why := memberFact(m.facts, n); !ok && why != "" {
+			out = append(out, miss{m.cfg.Name, why})
+		}
+	}
 	for _, h := range v.facts.Hosts {
 		if !h.Reached.OK {
-			out = append(out, sighting{h.Name, []any{h.Reached.Why}, []string{h.Reached.Why}})
-		}
-	}
-	return out
-}
-
-// spaceNeeded is what etcd needs to start: one preallocated WAL segment.
-const spaceNeeded = 64 << 20
-
-func findFull(v view) []sighting {
-	var out []sighting
-	for _, m := range v.members {
-		s := m.facts.Space
-		if !s.OK || m.state == StateServing {
 			continue
 		}
-		if s.Value.FreeBytes < spaceNeeded || s.Value.TotalInodes > 0 && s.Value.FreeInodes < 16 {
-			out = append(out, sighting{m.cfg.Name, []any{s.Value.Path, s.Value.FreeBytes, s.Value.FreeInodes},
-				[]string{fmt.Sprintf("%s: %d bytes and %d inodes free", s.Value.Path, s.Value.FreeBytes, s.Value.FreeInodes)}})
+		for _, why := range hostFact(h, n) {
+			out = append(out, miss{h.Name, why})
 		}
 	}
 	return out
 }
 
-func findReadOnly(v view) []sighting {
-	var out []sighting
-	for _, m := range v.members {
-		if s := m.facts.Space; s.OK && s.Value.ReadOnly {
-			out = append(out, sighting{m.cfg.Name, []any{s.Value.Path}, []string{s.Value.Path + " is mounted read-only"}})
-		}
-	}
-	return out
-}
+func known[T any](k cluster.Known[T]) (bool, string) { return k.OK, k.Why }
 
-// maxSkew is the clock difference beyond which etcd itself warns, with room
-// for the time that asking takes.
-const maxSkew = 5 * time.Second
-
-func findSkew(v view) []sighting {
-	var out []sighting
-	for _, h := range v.facts.Hosts {
-		if !h.Reached.OK || h.Reached.Value.Clock.IsZero() {
-			continue
-		}
-		if d := h.Reached.Value.Clock.Sub(v.facts.At); d.Abs() > maxSkew+observationTime {
-			out = append(out, sighting{h.Name, []any{d.Round(time.Second)},
-				[]string{fmt.Sprintf("clock %s, coordinator %s", h.Reached.Value.Clock.UTC().Format(time.RFC3339), v.facts.At.UTC().Format(time.RFC3339))}})
-		}
-	}
-	return out
-}
-
-// observationTime is the most that can pass between the coordinator's clock
-// reading and a host's.
-const observationTime = 30 * time.Second
-
-func findLost(v view) []sighting {
-	var out []sighting
-	for _, m := range v.members {
-		d := m.facts.Disk
-		if d.OK && (d.Value.State == cluster.DirAbsent || d.Value.State == cluster.DirEmpty) {
-			out = append(out, sighting{m.cfg.Name, []any{d.Value.Path, d.Value.State},
-				[]string{fmt.Sprintf("%s is %s", d.Value.Path, d.Value.State)}})
-		}
-	}
-	return out
-}
-
-func findForeign(v view) []sighting {
-	var out []sighting
-	for _, m := range v.members {
-		if d := m.facts.Disk; d.OK && d.Value.State == cluster.DirForeign {
-			out = append(out, sighting{m.cfg.Name, []any{d.Value.Path}, []string{d.Value.Path + " has no member folder"}})
-		}
-	}
-	return out
-}
-
-func findDamage(kinds ...cluster.DamageKind) func(view) []sighting {
-	return func(v view) []sighting {
-		var out []sighting
-		for _, m := range v.members {
-			if !m.facts.Disk.OK || m.facts.Disk.Value.State != cluster.DirData {
-				continue
-			}
-			if s, ok := damageOf(m, kinds); ok {
-				out = append(out, s)
+// memberFact tells whether a fact of a member is known. What is inside of a
+// fact that is unknown itself is not told twice.
+func memberFact(m cluster.MemberFacts, n Need) (bool, string) {
+	live, disk := m.Live.Value, m.Disk.Value
+	switch n {
+	case NeedProcess:
+		return known(m.Process)
+	case NeedDisk:
+		return known(m.Disk)
+	case NeedLive:
+		return m.Live.OK || !m.Process.OK || !m.Process.Value.Running, m.Live.Why // a stopped member has nothing to say
+	case NeedSpace:
+		return known(m.Space)
+	case NeedMount:
+		return known(m.Mount)
+	case NeedMetrics:
+		return m.Metrics.OK || !m.Live.OK, m.Metrics.Why
+	case NeedCertificates:
+		for _, c := range m.Certificates {
+			if !c.OK {
+				return known(c)
 			}
 		}
+	}
+	if disk.State == cluster.DirData && m.Disk.OK {
+		switch n {
+		case NeedLog:
+			return known(disk.Log)
+		case NeedDB:
+			return disk.DB.OK || m.Live.OK || len(disk.Damage) > 0, disk.DB.Why
+		}
+	}
+	if m.Live.OK {
+		switch n {
+		case NeedLinearizable:
+			return known(live.Linearizable)
+		case NeedMembers:
+			return known(live.Members)
+		case NeedAlarms:
+			return known(live.Alarms)
+		case NeedHash:
+			return live.CommonHash.OK || live.HashKV.OK, live.HashKV.Why + live.CommonHash.Why
+		}
+	}
+	return true, ""
+}
+
+// hostFact gives the reasons why a fact of a host is unknown.
+func hostFact(h cluster.HostFacts, n Need) []string {
+	var out []string
+	note := func(ok bool, why string) {
+		if !ok && why != "" {
+			out = append(out, why)
+		}
+	}
+	node, k := h.Node, h.Node.Kubernetes
+	switch n {
+	case NeedClock:
+		note(known(node.Clock))
+	case NeedAddresses:
+		note(known(node.Addresses))
+	case NeedKernel:
+		note(known(node.Kernel))
+	case NeedKubernetes:
+		note(known(k))
+	case NeedFileSystems:
+		for _, f := range node.FileSystems {
+			note(known(f))
+		}
+	case NeedLogs:
+		for _, l := range node.Logs {
+			note(l.Signs.OK, l.Source+": "+l.Signs.Why)
+		}
+	case NeedSnapshots:
+		for _, s := range h.Snapshots {
+			note(s.DB.OK, s.Path+": "+s.DB.Why)
+		}
+	case NeedPlaces:
+		for _, p := range node.Places {
+			note(p.Files.OK, p.Path+": "+p.Files.Why)
+		}
+	case NeedHazards:
+		for _, s := range h.Snapshots {
+			if s.DB.OK && s.Hazards.Why != "" {
+				note(s.Hazards.OK, s.Path+": "+s.Hazards.Why)
+			}
+		}
+	}
+	if !k.OK || !k.Value.Present {
 		return out
 	}
-}
-
-func damageOf(m memberView, kinds []cluster.DamageKind) (sighting, bool) {
-	s := sighting{subject: m.cfg.Name}
-	for _, d := range m.facts.Disk.Value.Damage {
-		for _, k := range kinds {
-			if d.Kind == k {
-				s.evidence = append(s.evidence, fmt.Sprintf("%s at offset %d: %s", d.File, d.Offset, d.What))
-				if len(s.args) == 0 {
-					s.args = []any{d.File, d.Offset, d.What}
-				}
+	switch n {
+	case NeedManifests:
+		note(known(k.Value.Manifests))
+	case NeedKubelet:
+		note(known(k.Value.Kubelet))
+		note(known(k.Value.Kubelet.Value.Answers))
+	case NeedRuntime:
+		note(known(k.Value.Runtime))
+		note(known(k.Value.Runtime.Value.Answers))
+	case NeedEncryption:
+		note(known(k.Value.Encrypt))
+	case NeedKubeCerts:
+		for _, c := range k.Value.Certs {
+			note(c.Certificate.OK, c.Path+": "+c.Certificate.Why)
+		}
+	case NeedIdentity:
+		for _, f := range k.Value.Identity {
+			note(f.Digest.OK, f.Path+": "+f.Digest.Why)
+		}
+	case NeedAPIServers:
+		for _, a := range node.APIServers {
+			if a.Layer == "" {
+				note(false, a.URL+": "+a.Why)
+			} else if !a.Ready.OK && a.Layer == cluster.LayerHTTP {
+				note(false, a.URL+": "+a.Ready.Why)
 			}
 		}
 	}
-	return s, len(s.evidence) > 0
-}
-
-func findStuck(v view) []sighting {
-	var out []sighting
-	for _, m := range v.with(StateStuck) {
-		out = append(out, sighting{m.cfg.Name, []any{m.facts.Process.Value.PID, m.facts.Live.Why},
-			[]string{fmt.Sprintf("process %d runs; %s", m.facts.Process.Value.PID, m.facts.Live.Why)}})
-	}
 	return out
-}
-
-func findStopped(v view) []sighting {
-	var out []sighting
-	for _, m := range v.with(StateStopped) {
-		out = append(out, sighting{m.cfg.Name, []any{m.cfg.DataDir},
-			[]string{"no process holds " + m.cfg.DataDir, "its files are sound"}})
-	}
-	return out
-}
-
-func findLeaderless(v view) []sighting {
-	ms := v.with(StateNoQuorum)
-	if v.alive || len(ms) < v.quorum {
-		return nil
-	}
-	s := sighting{subject: "etcd", args: []any{names(ms)}}
-	for _, m := range ms {
-		s.evidence = append(s.evidence, fmt.Sprintf("%s runs, leader %s: %s", m.cfg.Name, m.facts.Live.Value.Leader, m.facts.Live.Value.Linearizable.Why))
-	}
-	return []sighting{s}
-}
-
-func findQuorumLost(v view) []sighting {
-	if v.alive || v.perhapsAlive() || v.unseen() >= v.quorum {
-		return nil
-	}
-	running := v.with(StateNoQuorum, StateServing)
-	return []sighting{{"etcd", []any{len(running), v.voters, v.quorum},
-		[]string{fmt.Sprintf("%d of %d members answer, %d are needed, no linearizable read succeeded", len(running), v.voters, v.quorum)}}}
 }

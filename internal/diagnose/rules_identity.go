@@ -88,36 +88,3 @@ func withSizes(v view, s sighting) sighting {
 	}
 	return s
 }
-
-// findDiverged finds members whose hashes differ at the same revision and
-// compaction: nothing else proves divergence, and no alarm need be raised.
-func findDiverged(v view) []sighting {
-	type at struct{ rev, compact int64 }
-	seen := map[at]map[uint32][]string{}
-	var order []at
-	for _, m := range v.members {
-		if !v.sameLineage(m) || !m.facts.Live.OK || !m.facts.Live.Value.HashKV.OK {
-			continue
-		}
-		h := m.facts.Live.Value.HashKV.Value
-		k := at{h.Revision, h.CompactRevision}
-		if seen[k] == nil {
-			seen[k] = map[uint32][]string{}
-			order = append(order, k)
-		}
-		seen[k][h.Hash] = append(seen[k][h.Hash], m.cfg.Name)
-	}
-	var out []sighting
-	for _, k := range order {
-		if len(seen[k]) < 2 {
-			continue
-		}
-		var groups []string
-		for h, ms := range seen[k] {
-			groups = append(groups, fmt.Sprintf("%s: hash %d", strings.Join(ms, ", "), h))
-		}
-		sort.Strings(groups)
-		out = append(out, sighting{"etcd", []any{k.rev, strings.Join(groups, "; ")}, groups})
-	}
-	return out
-}

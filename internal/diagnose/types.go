@@ -114,6 +114,31 @@ type Finding struct {
 	// CausedBy are findings that explain this one; it is then silent in
 	// short output.
 	CausedBy []Code `json:"causedBy,omitempty"`
+	// Confidence says how sure it is, Against what speaks against it.
+	Confidence Confidence `json:"confidence,omitempty"`
+	Against    []string   `json:"against,omitempty"`
+}
+
+// Confidence is how sure a finding is.
+type Confidence string
+
+// The grades of confidence.
+const (
+	// Certain rests on facts alone.
+	Certain Confidence = "certain"
+	// Likely rests on fresh log lines that nothing contradicts.
+	Likely Confidence = "likely"
+	// Possible rests on old log lines, or something speaks against it.
+	Possible Confidence = "possible"
+)
+
+// Unjudged is a fact that could not be read, and the classes that could not be
+// judged for it: unknown, which is not the same as well.
+type Unjudged struct {
+	Fact    Need   `json:"fact"`
+	Subject string `json:"subject"`
+	Why     string `json:"why"`
+	Codes   []Code `json:"codes"`
 }
 
 // Advice is an action that is allowed or forbidden, and why.
@@ -184,6 +209,8 @@ type Candidate struct {
 	Chosen    bool      `json:"chosen"`
 	// Why says why it was or was not chosen.
 	Why say.Text `json:"why"`
+	// Hazards are what would hurt of its objects after it was put back.
+	Hazards []say.Text `json:"hazards,omitempty"`
 	// Log and DB name the members whose files a survivor candidate combines.
 	Log string `json:"log,omitempty"`
 	DB  string `json:"db,omitempty"`
@@ -195,9 +222,13 @@ type Diagnosis struct {
 	Level    Level     `json:"level"`
 	Scenario Scenario  `json:"scenario"`
 	// Summary is the root cause in one sentence.
-	Summary    say.Text    `json:"summary"`
-	Findings   []Finding   `json:"findings"`
-	Unknown    []say.Text  `json:"unknown,omitempty"`
+	Summary  say.Text   `json:"summary"`
+	Findings []Finding  `json:"findings"`
+	Unknown  []say.Text `json:"unknown,omitempty"`
+	// Cause is the finding that explains most; nil when nothing is wrong.
+	Cause *Cause `json:"cause,omitempty"`
+	// Unjudged are the classes that could not be judged for want of a fact.
+	Unjudged   []Unjudged  `json:"unjudged,omitempty"`
 	Candidates []Candidate `json:"candidates,omitempty"`
 	Allowed    []Advice    `json:"allowed,omitempty"`
 	Forbidden  []Advice    `json:"forbidden,omitempty"`
@@ -209,6 +240,14 @@ type Diagnosis struct {
 	Members []MemberState `json:"members"`
 	// Next is the command to type now.
 	Next string `json:"next"`
+}
+
+// Cause is the root of what is wrong.
+type Cause struct {
+	Code       Code       `json:"code"`
+	Subject    string     `json:"subject"`
+	Confidence Confidence `json:"confidence"`
+	Against    []string   `json:"against,omitempty"`
 }
 
 // MemberState is one member in one word.
@@ -229,6 +268,9 @@ const (
 	StateNoQuorum State = "no-quorum"
 	// StateStopped has good files and no process.
 	StateStopped State = "stopped"
+	// StateHeld has good files and no process, and a cause that has to be
+	// removed before it can be started.
+	StateHeld State = "held"
 	// StateStuck has a process that does not answer.
 	StateStuck State = "stuck"
 	// StateDamaged has damaged files.
@@ -263,7 +305,11 @@ func (d Diagnosis) Fingerprint() string {
 	for _, m := range d.Members {
 		parts = append(parts, "member:"+m.Name+"="+string(m.State))
 	}
+	passing := passingCodes()
 	for _, f := range d.Findings {
+		if passing[f.Code] {
+			continue // it comes and goes
+		}
 		parts = append(parts, "finding:"+string(f.Code)+"@"+f.Subject)
 	}
 	if c, ok := d.Chosen(); ok {
@@ -272,4 +318,13 @@ func (d Diagnosis) Fingerprint() string {
 	sort.Strings(parts)
 	sum := sha256.Sum256([]byte(strings.Join(parts, "\n")))
 	return hex.EncodeToString(sum[:8])
+}
+
+// passingCodes are the classes that a plan does not rest on.
+func passingCodes() map[Code]bool {
+	out := map[Code]bool{}
+	for _, r := range rules() {
+		out[r.code] = r.passing
+	}
+	return out
 }

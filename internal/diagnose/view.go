@@ -267,6 +267,8 @@ func (v view) stateOf(m memberView) State {
 		return StateImpostor
 	case m.facts.Live.OK:
 		return v.liveState(m)
+	case unmounted(m):
+		return StateUnknown // what is seen is not the data dir
 	case dirGone(m):
 		return StateLost
 	case v.expelled(m):

@@ -3,7 +3,9 @@ package kube
 import (
 	"crypto/aes"
 	"crypto/cipher"
+	"crypto/sha256"
 	"encoding/base64"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"strings"
@@ -89,6 +91,18 @@ func (e Encryption) Has(provider, key string) bool {
 		}
 	}
 	return false
+}
+
+// Digest identifies what the configuration means: the same keys in the same
+// order give the same digest, whatever the file looks like.
+func (e Encryption) Digest() string {
+	h := sha256.New()
+	for _, k := range e.keys {
+		fmt.Fprintf(h, "%d:%s%d:%s%d:", len(k.provider), k.provider, len(k.name), k.name, len(k.secret))
+		h.Write(k.secret)
+	}
+	fmt.Fprintf(h, "%q %v", e.Names, e.Identity)
+	return hex.EncodeToString(h.Sum(nil))
 }
 
 // ErrNoTrial is a value whose encryption Salvor cannot try: a KMS plugin holds

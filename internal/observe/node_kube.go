@@ -2,8 +2,6 @@ package observe
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -317,8 +315,8 @@ func (m machine) identity() []cluster.Fingerprint {
 		if err != nil {
 			p.Digest = cluster.Unknown[string]("%v", err)
 		} else {
-			sum := sha256.Sum256(b)
-			p.Digest = cluster.Is(hex.EncodeToString(sum[:]))
+			e, err := kube.ReadEncryption(b)
+			p.Digest = cluster.From(e.Digest(), err)
 		}
 		out = append(out, p)
 	}

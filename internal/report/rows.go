@@ -51,7 +51,7 @@ func stateMark(s diagnose.State) Mark {
 	switch s {
 	case diagnose.StateServing:
 		return MarkGood
-	case diagnose.StateStopped, diagnose.StateStuck, diagnose.StateNoQuorum, diagnose.StateLearner:
+	case diagnose.StateStopped, diagnose.StateHeld, diagnose.StateStuck, diagnose.StateNoQuorum, diagnose.StateLearner:
 		return MarkWarn
 	case diagnose.StateDamaged, diagnose.StateLost, diagnose.StateImpostor, diagnose.StateRemoved:
 		return MarkBad

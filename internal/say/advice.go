@@ -27,6 +27,25 @@ var advice = map[string]entry{
 		"Reach %[1]s first: power, network, SSH. Then diagnose again.",
 		"先恢复对 %[1]s 的访问：电源、网络、SSH。然后重新诊断。"},
 
+	"allow.set-clock": {
+		"Set the clock first, then diagnose again: certificates are judged by it.",
+		"先校时，再重新诊断：证书是按时钟判断的。"},
+	"allow.mount-volume": {
+		"Mount the volume that is missing, then diagnose again.",
+		"挂载缺失的卷，然后重新诊断。"},
+	"allow.raise-quota": {
+		"Raise the quota and restart the members one after the other, or delete what fills it: compaction and defragmentation make no room for live data.",
+		"调高配额并逐个重启成员，或删除占用者：compact 与 defrag 无法为在用数据腾出空间。"},
+	"forbid.renew-certificates.clock": {
+		"Do not renew certificates while a clock is wrong: the new ones fail as soon as it is right.",
+		"时钟错误时不要续签证书：时钟修正后新证书立即失效。"},
+	"forbid.replace-member.unmounted": {
+		"Do not replace a member whose volume is not mounted: its data is most likely there.",
+		"不要替换卷未挂载的成员：它的数据很可能还在。"},
+	"forbid.rebuild-from-survivor.unmounted": {
+		"Do not rebuild while a volume is not mounted: the data behind it may be newer than what is in sight.",
+		"有卷未挂载时不要重建：其上的数据可能比看得见的更新。"},
+
 	"forbid.restart-healthy-members.quorum": {
 		"Do not restart the healthy members: one more down and the quorum is gone.",
 		"不要重启健康的成员：再少一个就会失去 quorum。"},

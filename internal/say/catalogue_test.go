@@ -11,7 +11,8 @@ import (
 
 func tables() map[string]map[string]entry {
 	return map[string]map[string]entry{"findings": findings, "scenarios": scenarios, "advice": advice, "candidates": candidates,
-		"actions": actions, "verdicts": verdicts, "words": words, "screens": screens, "reports": reports, "vaults": vaults}
+		"actions": actions, "verdicts": verdicts, "words": words, "screens": screens, "reports": reports, "vaults": vaults,
+		"pagesMachines": pagesMachines, "pagesData": pagesData, "pagesService": pagesService, "pagesAPI": pagesAPI, "pagesBackups": pagesBackups, "pageWords": pageWords}
 }
 
 // highest gives the number of the last argument that a form wants, and every
@@ -127,26 +128,13 @@ func anyWith(prefix string) bool {
 }
 
 // TestFindings holds every rule of diagnose against its sentence: the subject
-// and what its sightings add are the arguments.
+// and what its sightings add are the arguments. Every code has a rule, and a
+// page with title, repair and wrong repair.
 func TestFindings(t *testing.T) {
 	src := readSources(t)[filepath.Join("..", "..", "internal", "diagnose")]
-	rules := findFunction(t, src, "rules")
-	n := 0
-	ast.Inspect(rules.body, func(node ast.Node) bool {
-		lit, ok := node.(*ast.CompositeLit)
-		if !ok || lit.Type != nil || len(lit.Elts) != 4 {
-			return true
-		}
-		id, ok := lit.Elts[0].(*ast.Ident)
-		if !ok {
-			return true
-		}
-		code, ok := src.typed["Code"][id.Name]
-		if !ok {
-			return true
-		}
-		n++
-		finder := lit.Elts[3]
+	ruled := map[string]bool{}
+	note := func(code string, finder ast.Expr) {
+		ruled[code] = true
 		if call, ok := finder.(*ast.CallExpr); ok {
 			finder = call.Fun
 		}
@@ -158,11 +146,57 @@ func TestFindings(t *testing.T) {
 		for c := range counts {
 			check(t, "finding."+code, 1+c, "rule "+code)
 		}
-		return true
-	})
-	if n == 0 || n != len(src.typed["Code"]) {
-		t.Errorf("%d rules were found for %d codes", n, len(src.typed["Code"]))
 	}
+	src.each(func(node ast.Node) {
+		var code, find ast.Expr
+		switch n := node.(type) {
+		case *ast.CompositeLit:
+			for _, e := range n.Elts {
+				if kv, ok := e.(*ast.KeyValueExpr); ok {
+					switch id, _ := kv.Key.(*ast.Ident); {
+					case id == nil:
+					case id.Name == "code":
+						code = kv.Value
+					case id.Name == "find":
+						find = kv.Value
+					}
+				}
+			}
+		case *ast.CallExpr: // the helpers that make rules: code first, then a find…
+			if len(n.Args) > 1 {
+				code = n.Args[0]
+				for _, a := range n.Args[1:] {
+					if strings.HasPrefix(finderName(a), "find") {
+						find = a
+					}
+				}
+			}
+		}
+		if id, ok := code.(*ast.Ident); ok && find != nil && finderName(find) != "find" {
+			if value, ok := src.typed["Code"][id.Name]; ok {
+				note(value, find)
+			}
+		}
+	})
+	for name, code := range src.typed["Code"] {
+		if !ruled[code] {
+			t.Errorf("no rule for code %s (%s)", code, name)
+		}
+		for _, part := range []string{"title.", "repair.", "wrong."} {
+			check(t, part+code, 0, "page of "+code)
+		}
+	}
+}
+
+// finderName is the name of a function, or of the function that makes it.
+func finderName(e ast.Expr) string {
+	if call, ok := e.(*ast.CallExpr); ok {
+		e = call.Fun
+	}
+	if id, ok := e.(*ast.Ident); ok {
+		return id.Name
+	}
+	return ""
 }
 
 func findFunction(t *testing.T, s *source, name string) function {

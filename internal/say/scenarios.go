@@ -39,8 +39,8 @@ var scenarios = map[string]entry{
 		"Too little is in sight: %[1]s could still hold a quorum. Whether data is lost cannot be said, and nothing may be rebuilt until it is known.",
 		"可见信息太少：%[1]s 可能仍持有 quorum。无法判断数据是否丢失；查明之前不得重建任何成员。"},
 	"scenario.blocked": {
-		"etcd is kept from serving by a full disk, a read-only disk or a broken network. The data is there: remove the cause; a restore would not help.",
-		"磁盘写满、磁盘只读或网络故障使 etcd 无法服务。数据仍在：先排除原因，恢复快照无济于事。"},
+		"etcd is kept from serving by something that no restore cures: a disk, a mount, a machine, the network. Remove the cause; the data is not the problem.",
+		"etcd 无法服务的原因（磁盘、挂载、主机或网络）不是恢复快照能解决的。先排除原因；问题不在数据。"},
 	"scenario.degraded": {
 		"A quorum serves, but something is wrong that no plan of Salvor repairs; see the findings.",
 		"quorum 正常服务，但存在 Salvor 没有对应方案的问题，见下列发现。"},

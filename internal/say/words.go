@@ -30,6 +30,7 @@ var words = map[string]entry{
 	"state.serving":   {"serving", "正常服务"},
 	"state.no-quorum": {"runs, no quorum", "运行中，无 quorum"},
 	"state.stopped":   {"stopped, files sound", "已停止，文件完好"},
+	"state.held":      {"files sound, kept from starting", "文件完好，但无法启动"},
 	"state.stuck":     {"runs, no answer", "运行中，无应答"},
 	"state.damaged":   {"files damaged", "文件损坏"},
 	"state.lost":      {"data lost", "数据丢失"},

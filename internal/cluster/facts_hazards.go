@@ -1,0 +1,94 @@
+package cluster
+
+// Hazards is what in a candidate's data would hurt after it was put back: read
+// from the stored objects before anything is restored. Lists hold the first
+// MaxHazardNames names in order; the counts are complete.
+type Hazards struct {
+	// Objects is the number of stored objects that were read.
+	Objects int64 `json:"objects"`
+	// System is the uid of namespace kube-system: the cluster's identity in
+	// Kubernetes. Empty when the data has no such namespace.
+	System string `json:"system,omitempty"`
+	// Webhooks are admission webhooks that refuse when they cannot be asked,
+	// and whose backend is a service of the cluster itself.
+	Webhooks []Webhook `json:"webhooks,omitempty"`
+	// Encrypted are the keys with which values are encrypted.
+	Encrypted []EncryptedWith `json:"encrypted,omitempty"`
+	// Authority is the digest of the cluster's CA that the data holds
+	// (ConfigMap kube-root-ca.crt in kube-system).
+	Authority Known[string] `json:"authority"`
+	// TokensSigned tells whether stored service account tokens verify with the
+	// public key at hand; not OK when there is none of either.
+	TokensSigned Known[bool] `json:"tokensSigned"`
+	// MasterLeases are the addresses of API servers that the data names.
+	MasterLeases []string `json:"masterLeases,omitempty"`
+	// Nodes are the nodes that the data names.
+	Nodes []string `json:"nodes,omitempty"`
+	// Volumes are persistent volumes with reclaim policy Delete that are
+	// released or failed, or whose claim is gone: a controller would delete
+	// what they stand for.
+	Volumes Names `json:"volumes,omitzero"`
+	// DeletePolicy counts all persistent volumes with that policy.
+	DeletePolicy int64 `json:"deletePolicy,omitempty"`
+	// Jobs are unfinished jobs, CronJobs unsuspended ones.
+	Jobs     Names `json:"jobs,omitzero"`
+	CronJobs Names `json:"cronJobs,omitzero"`
+	// Gone are stored group versions that the API server at hand no longer
+	// serves, with the release that removed them.
+	Gone Names `json:"gone,omitzero"`
+	// Deleting are objects with a deletion timestamp.
+	Deleting Names `json:"deleting,omitzero"`
+	// Dangling are objects all of whose owners are missing from the data: the
+	// garbage collector would delete them.
+	Dangling Names `json:"dangling,omitzero"`
+	// Missing are the objects without which no cluster of Kubernetes stands.
+	Missing []string `json:"missing,omitempty"`
+	// Unreadable are objects that could not be decoded.
+	Unreadable Names `json:"unreadable,omitzero"`
+}
+
+// MaxHazardNames bounds the lists of Hazards.
+const MaxHazardNames = 20
+
+// Names is a count with the first names.
+type Names struct {
+	Count int64    `json:"count"`
+	First []string `json:"first,omitempty"`
+}
+
+// Add counts one more and keeps its name while there is room.
+func (n *Names) Add(name string) {
+	n.Count++
+	if len(n.First) < MaxHazardNames {
+		n.First = append(n.First, name)
+	}
+}
+
+// Webhook is one admission webhook that fails closed.
+type Webhook struct {
+	// Object is "ValidatingWebhookConfiguration/NAME" or its mutating
+	// sibling; Name is the webhook in it.
+	Object string `json:"object"`
+	Name   string `json:"name"`
+	// Service is NAMESPACE/NAME of the backend.
+	Service string `json:"service"`
+	// Hits names what it stands in the way of: "pods", "nodes", "leases",
+	// "namespaces", "everything".
+	Hits []string `json:"hits"`
+	// Backend is false when the data holds no such service or no ready
+	// endpoint of it.
+	Backend bool `json:"backend"`
+}
+
+// EncryptedWith is one key of encryption at rest as the values name it.
+type EncryptedWith struct {
+	Provider string `json:"provider"`
+	Key      string `json:"key"`
+	Values   int64  `json:"values"`
+	// Example is the first key of etcd whose value is encrypted with it.
+	Example string `json:"example"`
+	// Configured tells whether the encryption configuration at hand has the
+	// key; Opened whether a value of it could be decrypted with it.
+	Configured Known[bool] `json:"configured"`
+	Opened     Known[bool] `json:"opened"`
+}

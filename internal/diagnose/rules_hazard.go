@@ -1,0 +1,289 @@
+package diagnose
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/salvor-project/salvor/internal/cluster"
+	"github.com/salvor-project/salvor/internal/say"
+)
+
+// hazardous is a candidate's data with what would hurt of it.
+type hazardous struct {
+	subject string
+	host    string
+	hazards cluster.Hazards
+}
+
+// toRestore are the data that a recovery would put back: the chosen snapshot
+// or survivor, when nothing serves.
+func (v view) toRestore() []hazardous {
+	if v.alive {
+		return nil
+	}
+	for _, c := range v.candidates() {
+		if !c.Chosen || c.Kind == FromQuorum || c.Kind == FromDisks {
+			continue
+		}
+		if h := v.hazardsOf(c); h.OK {
+			return []hazardous{{c.ID, c.Host, h.Value}}
+		}
+	}
+	return nil
+}
+
+// hazardsOf finds what was read of a candidate's objects.
+func (v view) hazardsOf(c Candidate) cluster.Known[cluster.Hazards] {
+	if c.Kind == FromSnapshot {
+		h, _ := v.facts.Host(c.Host)
+		for _, s := range h.Snapshots {
+			if s.Path == c.Path {
+				return s.Hazards
+			}
+		}
+	}
+	if c.Kind == FromSurvivor {
+		for _, m := range v.members {
+			if m.cfg.Name == c.DB {
+				return m.facts.Hazards
+			}
+		}
+	}
+	return cluster.Known[cluster.Hazards]{}
+}
+
+// hazardTexts are the hazards of any candidate, in words.
+func (v view) hazardTexts(c Candidate) []say.Text {
+	h := v.hazardsOf(c)
+	if !h.OK {
+		return nil
+	}
+	var out []say.Text
+	one := []hazardous{{c.ID, c.Host, h.Value}}
+	for _, r := range hazardRules() {
+		for _, s := range v.hazardSightings(r.code, one) {
+			out = append(out, say.New("finding."+string(r.code), append([]any{s.subject}, s.args...)...))
+		}
+	}
+	return out
+}
+
+func (v view) hazardSightings(code Code, in []hazardous) []sighting {
+	switch code {
+	case HazardEncryption:
+		return hazardEncryption(in)
+	case HazardEssentials:
+		return hazardNames(in, func(h cluster.Hazards) cluster.Names {
+			return cluster.Names{Count: int64(len(h.Missing)), First: h.Missing}
+		})
+	case HazardAuthority:
+		return hazardAuthority(v, in)
+	case HazardTokens:
+		return hazardTokens(in)
+	case HazardWebhook:
+		return hazardWebhooks(in)
+	case HazardLeases:
+		return hazardLeases(v, in)
+	case HazardNodes:
+		return hazardNodes(v, in)
+	case HazardVolumes:
+		return hazardNames(in, func(h cluster.Hazards) cluster.Names { return h.Volumes })
+	case HazardJobs:
+		return hazardJobs(in)
+	case HazardGroups:
+		return hazardNames(in, func(h cluster.Hazards) cluster.Names { return h.Gone })
+	case HazardDeleting:
+		return hazardNames(in, func(h cluster.Hazards) cluster.Names { return h.Deleting })
+	case HazardDangling:
+		return hazardNames(in, func(h cluster.Hazards) cluster.Names { return h.Dangling })
+	}
+	return nil
+}
+
+func findHazardEncryption(v view) []sighting { return hazardEncryption(v.toRestore()) }
+func findHazardAuthority(v view) []sighting  { return hazardAuthority(v, v.toRestore()) }
+func findHazardTokens(v view) []sighting     { return hazardTokens(v.toRestore()) }
+func findHazardWebhooks(v view) []sighting   { return hazardWebhooks(v.toRestore()) }
+func findHazardLeases(v view) []sighting     { return hazardLeases(v, v.toRestore()) }
+func findHazardNodes(v view) []sighting      { return hazardNodes(v, v.toRestore()) }
+func findHazardJobs(v view) []sighting       { return hazardJobs(v.toRestore()) }
+func findHazardEssentials(v view) []sighting {
+	return hazardNames(v.toRestore(), func(h cluster.Hazards) cluster.Names {
+		return cluster.Names{Count: int64(len(h.Missing)), First: h.Missing}
+	})
+}
+func findHazardVolumes(v view) []sighting {
+	return hazardNames(v.toRestore(), func(h cluster.Hazards) cluster.Names { return h.Volumes })
+}
+func findHazardGroups(v view) []sighting {
+	return hazardNames(v.toRestore(), func(h cluster.Hazards) cluster.Names { return h.Gone })
+}
+func findHazardDeleting(v view) []sighting {
+	return hazardNames(v.toRestore(), func(h cluster.Hazards) cluster.Names { return h.Deleting })
+}
+func findHazardDangling(v view) []sighting {
+	return hazardNames(v.toRestore(), func(h cluster.Hazards) cluster.Names { return h.Dangling })
+}
+
+// hazardNames tells a list of objects.
+func hazardNames(in []hazardous, of func(cluster.Hazards) cluster.Names) []sighting {
+	var out []sighting
+	for _, h := range in {
+		if n := of(h.hazards); n.Count > 0 {
+			out = append(out, sighting{h.subject, []any{n.Count, some(n.First)}, n.First})
+		}
+	}
+	return out
+}
+
+// some shows the first few of a list.
+func some(list []string) string {
+	if len(list) > 5 {
+		return strings.Join(list[:5], ", ") + ", …"
+	}
+	return strings.Join(list, ", ")
+}
+
+// hazardEncryption tells values whose key is certainly not in the encryption
+// configuration at hand, or does not open them.
+func hazardEncryption(in []hazardous) []sighting {
+	var out []sighting
+	for _, h := range in {
+		for _, e := range h.hazards.Encrypted {
+			if e.Configured.OK && !e.Configured.Value || e.Opened.OK && !e.Opened.Value {
+				why := "no such key is configured"
+				if e.Opened.OK && !e.Opened.Value {
+					why = "the configured key of that name does not open them: " + e.Opened.Why
+				}
+				out = append(out, sighting{h.subject, []any{e.Values, e.Provider + "/" + e.Key, why}, []string{fmt.Sprintf("%s: encrypted with %s/%s: %s", e.Example, e.Provider, e.Key, why)}})
+				break
+			}
+		}
+	}
+	return out
+}
+
+// hazardAuthority compares the authority that the data names with the one on
+// the machines.
+func hazardAuthority(v view, in []hazardous) []sighting {
+	var out []sighting
+	for _, h := range in {
+		a := h.hazards.Authority
+		if !a.OK {
+			continue
+		}
+		for _, k := range v.kubes() {
+			for _, f := range k.facts.Identity {
+				if f.Name == "ca" && f.Digest.OK && f.Digest.Value != a.Value && len(out) == 0 {
+					out = append(out, sighting{h.subject, []any{f.Path, k.host}, []string{fmt.Sprintf("the data names authority %s, %s on %s is %s", a.Value[:min(16, len(a.Value))], f.Path, k.host, f.Digest.Value[:min(16, len(f.Digest.Value))])}})
+				}
+			}
+		}
+	}
+	return out
+}
+
+func hazardTokens(in []hazardous) []sighting {
+	var out []sighting
+	for _, h := range in {
+		if t := h.hazards.TokensSigned; t.OK && !t.Value {
+			out = append(out, sighting{h.subject, []any{t.Why}, []string{"a stored service account token does not verify: " + t.Why}})
+		}
+	}
+	return out
+}
+
+func hazardWebhooks(in []hazardous) []sighting {
+	var out []sighting
+	for _, h := range in {
+		s := sighting{subject: h.subject}
+		var list []string
+		for _, w := range h.hazards.Webhooks {
+			list = append(list, fmt.Sprintf("%s (%s → %s)", w.Object, strings.Join(w.Hits, "+"), w.Service))
+			s.evidence = append(s.evidence, fmt.Sprintf("%s: webhook %s fails closed, asks service %s for %s", w.Object, w.Name, w.Service, strings.Join(w.Hits, ", ")))
+		}
+		if len(list) > 0 {
+			s.args = []any{len(list), some(list)}
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+// hazardLeases tells addresses of API servers that no configured host has.
+func hazardLeases(v view, in []hazardous) []sighting {
+	here := v.apiAddresses()
+	var out []sighting
+	for _, h := range in {
+		var stale []string
+		for _, a := range h.hazards.MasterLeases {
+			if !here[a] {
+				stale = append(stale, a)
+			}
+		}
+		if len(stale) > 0 && len(here) > 0 {
+			out = append(out, sighting{h.subject, []any{len(stale), some(stale)}, stale})
+		}
+	}
+	return out
+}
+
+// apiAddresses are the addresses of the API servers as far as they are known.
+func (v view) apiAddresses() map[string]bool {
+	out := map[string]bool{}
+	for _, h := range v.facts.Hosts {
+		for _, a := range h.Node.APIServers {
+			if a.Direct {
+				out[urlHost(a.URL)] = true
+			}
+		}
+	}
+	for _, n := range v.facts.Config.Kubernetes.Nodes {
+		if n.API != "" {
+			out[urlHost(n.API)] = true
+		}
+	}
+	return out
+}
+
+// hazardNodes compares the nodes in the data with those of the configuration.
+func hazardNodes(v view, in []hazardous) []sighting {
+	inventory := map[string]bool{}
+	for _, n := range v.facts.Config.Kubernetes.Nodes {
+		inventory[n.NodeName()] = true
+	}
+	var out []sighting
+	for _, h := range in {
+		if len(inventory) == 0 {
+			continue
+		}
+		data := map[string]bool{}
+		var extra, lacking []string
+		for _, n := range h.hazards.Nodes {
+			data[n] = true
+			if !inventory[n] {
+				extra = append(extra, n)
+			}
+		}
+		for _, n := range v.facts.Config.Kubernetes.Nodes {
+			if !data[n.NodeName()] {
+				lacking = append(lacking, n.NodeName())
+			}
+		}
+		if len(extra)+len(lacking) > 0 {
+			out = append(out, sighting{h.subject, []any{len(extra), some(extra), len(lacking), some(lacking)}, append(append([]string{}, extra...), lacking...)})
+		}
+	}
+	return out
+}
+
+func hazardJobs(in []hazardous) []sighting {
+	var out []sighting
+	for _, h := range in {
+		j, c := h.hazards.Jobs, h.hazards.CronJobs
+		if j.Count+c.Count > 0 {
+			out = append(out, sighting{h.subject, []any{j.Count, c.Count, some(append(append([]string{}, j.First...), c.First...))}, append(append([]string{}, j.First...), c.First...)})
+		}
+	}
+	return out
+}

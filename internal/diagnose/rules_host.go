@@ -1,0 +1,115 @@
+package diagnose
+
+import (
+	"fmt"
+
+	"github.com/salvor-project/salvor/internal/cluster"
+)
+
+func findUnreachable(v view) []sighting {
+	var out []sighting
+	for _, h := range v.facts.Hosts {
+		if !h.Reached.OK {
+			out = append(out, sighting{h.Name, []any{h.Reached.Why}, []string{h.Reached.Why}})
+		}
+	}
+	return out
+}
+
+func findLost(v view) []sighting {
+	var out []sighting
+	for _, m := range v.members {
+		d := m.facts.Disk
+		if d.OK && (d.Value.State == cluster.DirAbsent || d.Value.State == cluster.DirEmpty) {
+			out = append(out, sighting{m.cfg.Name, []any{d.Value.Path, d.Value.State},
+				[]string{fmt.Sprintf("%s is %s", d.Value.Path, d.Value.State)}})
+		}
+	}
+	return out
+}
+
+func findForeign(v view) []sighting {
+	var out []sighting
+	for _, m := range v.members {
+		if d := m.facts.Disk; d.OK && d.Value.State == cluster.DirForeign {
+			out = append(out, sighting{m.cfg.Name, []any{d.Value.Path}, []string{d.Value.Path + " has no member folder"}})
+		}
+	}
+	return out
+}
+
+// findDamage finds the members with damage of these kinds.
+func findDamage(v view, kinds ...cluster.DamageKind) []sighting {
+	var out []sighting
+	for _, m := range v.members {
+		if !m.facts.Disk.OK || m.facts.Disk.Value.State != cluster.DirData {
+			continue
+		}
+		if s, ok := damageOf(m, kinds); ok {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+func findWALDamaged(v view) []sighting  { return findDamage(v, cluster.DamageWAL) }
+func findWALMissing(v view) []sighting  { return findDamage(v, cluster.DamageWALMissing) }
+func findTornTail(v view) []sighting    { return findDamage(v, cluster.DamageTornTail) }
+func findDBDamaged(v view) []sighting   { return findDamage(v, cluster.DamageDB) }
+func findDBTruncated(v view) []sighting { return findDamage(v, cluster.DamageDBTruncated) }
+func findDBMissing(v view) []sighting   { return findDamage(v, cluster.DamageDBMissing) }
+func findWALBehind(v view) []sighting   { return findDamage(v, cluster.DamageBehind) }
+
+func damageOf(m memberView, kinds []cluster.DamageKind) (sighting, bool) {
+	s := sighting{subject: m.cfg.Name}
+	for _, d := range m.facts.Disk.Value.Damage {
+		for _, k := range kinds {
+			if d.Kind == k {
+				s.evidence = append(s.evidence, fmt.Sprintf("%s at offset %d: %s", d.File, d.Offset, d.What))
+				if len(s.args) == 0 {
+					s.args = []any{d.File, d.Offset, d.What}
+				}
+			}
+		}
+	}
+	return s, len(s.evidence) > 0
+}
+
+func findStuck(v view) []sighting {
+	var out []sighting
+	for _, m := range v.with(StateStuck) {
+		out = append(out, sighting{m.cfg.Name, []any{m.facts.Process.Value.PID, m.facts.Live.Why},
+			[]string{fmt.Sprintf("process %d runs; %s", m.facts.Process.Value.PID, m.facts.Live.Why)}})
+	}
+	return out
+}
+
+func findStopped(v view) []sighting {
+	var out []sighting
+	for _, m := range v.with(StateStopped) {
+		out = append(out, sighting{m.cfg.Name, []any{m.cfg.DataDir},
+			[]string{"no process holds " + m.cfg.DataDir, "its files are sound"}})
+	}
+	return out
+}
+
+func findLeaderless(v view) []sighting {
+	ms := v.with(StateNoQuorum)
+	if v.alive || len(ms) < v.quorum {
+		return nil
+	}
+	s := sighting{subject: "etcd", args: []any{names(ms)}}
+	for _, m := range ms {
+		s.evidence = append(s.evidence, fmt.Sprintf("%s runs, leader %s: %s", m.cfg.Name, m.facts.Live.Value.Leader, m.facts.Live.Value.Linearizable.Why))
+	}
+	return []sighting{s}
+}
+
+func findQuorumLost(v view) []sighting {
+	if v.alive || v.perhapsAlive() || v.unseen() >= v.quorum {
+		return nil
+	}
+	running := v.with(StateNoQuorum, StateServing)
+	return []sighting{{"etcd", []any{len(running), v.voters, v.quorum},
+		[]string{fmt.Sprintf("%d of %d members answer, %d are needed, no linearizable read succeeded", len(running), v.voters, v.quorum)}}}
+}

@@ -1,0 +1,233 @@
+package diagnose
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/salvor-project/salvor/internal/cluster"
+)
+
+// signAge is how old a log line may be and still speak of the present;
+// signFresh is how old it may be and still make a cause likely.
+const (
+	signAge   = 2 * time.Hour
+	signFresh = 15 * time.Minute
+)
+
+// said is one sign with where it was said.
+type said struct {
+	host, subject, component, source string
+	sign                             cluster.Sign
+	now                              time.Time
+}
+
+// said collects the signs of some causes that are not too old, by host.
+func (v view) said(causes ...cluster.Cause) []said {
+	var out []said
+	for _, h := range v.facts.Hosts {
+		now := v.clockOf(h)
+		for _, l := range h.Node.Logs {
+			for _, s := range l.Signs.Value {
+				if !l.Signs.OK || !among(s.Cause, causes) || (!s.Last.IsZero() && now.Sub(s.Last) > signAge) {
+					continue
+				}
+				subject := h.Name
+				if l.Member != "" {
+					subject = l.Member
+				}
+				out = append(out, said{h.Name, subject, l.Component, l.Source, s, now})
+			}
+		}
+	}
+	return out
+}
+
+func among(c cluster.Cause, list []cluster.Cause) bool {
+	for _, o := range list {
+		if o == c {
+			return true
+		}
+	}
+	return false
+}
+
+// clockOf is a host's own clock, the coordinator's where it is not known.
+func (v view) clockOf(h cluster.HostFacts) time.Time {
+	if h.Reached.OK && !h.Reached.Value.Clock.IsZero() {
+		return h.Reached.Value.Clock
+	}
+	return v.facts.At
+}
+
+// evidence is a sign as it is told: source, count, time, and the line itself.
+func (s said) evidence() string {
+	at := ""
+	if !s.sign.Last.IsZero() {
+		at = ", last at " + stamp(s.sign.Last)
+	}
+	return fmt.Sprintf("%s: %d×%s: %s", s.source, s.sign.Count, at, s.sign.Sample)
+}
+
+// gather makes one sighting of all signs of a subject.
+func gatherSigns(all []said) []sighting {
+	var out []sighting
+	at := map[string]int{}
+	for _, s := range all {
+		i, ok := at[s.subject]
+		if !ok {
+			i = len(out)
+			at[s.subject] = i
+			out = append(out, sighting{s.subject, []any{s.component, s.sign.Sample}, nil})
+		}
+		out[i].evidence = append(out[i].evidence, s.evidence())
+	}
+	return out
+}
+
+// findSigns finds the hosts or members whose logs name one of the causes.
+func findSigns(causes ...cluster.Cause) func(view) []sighting {
+	return func(v view) []sighting { return gatherSigns(v.said(causes...)) }
+}
+
+// findSilent finds the members that do not serve and whose logs name one of
+// the causes: of one that serves, an old line says nothing.
+func findSilent(causes ...cluster.Cause) func(view) []sighting {
+	return func(v view) []sighting {
+		var out []said
+		for _, s := range v.said(causes...) {
+			if s.component != "etcd" {
+				continue
+			}
+			for _, m := range v.members {
+				if m.cfg.Name == s.subject && m.state != StateServing && m.state != StateNoQuorum && m.state != StateLearner {
+					out = append(out, s)
+				}
+			}
+		}
+		return gatherSigns(out)
+	}
+}
+
+// findKernel finds the hosts whose kernel names one of the causes.
+func findKernel(causes ...cluster.Cause) func(view) []sighting {
+	return func(v view) []sighting {
+		var out []said
+		for _, h := range v.facts.Hosts {
+			now := v.clockOf(h)
+			for _, s := range h.Node.Kernel.Value {
+				if h.Node.Kernel.OK && among(s.Cause, causes) && (s.Last.IsZero() || now.Sub(s.Last) <= signAge) {
+					out = append(out, said{h.Name, h.Name, "kernel", "kernel", s, now})
+				}
+			}
+		}
+		return gatherSigns(out)
+	}
+}
+
+// rateSign says how sure a cause is that only log lines name: likely while
+// they are fresh, possible when they are old or nobody knows how old.
+func rateSign(v view, s sighting) (Confidence, []string) {
+	newest := time.Time{}
+	now := v.facts.At
+	for _, h := range v.facts.Hosts {
+		all := append([]cluster.LogFacts{{Component: "kernel", Source: "kernel", Signs: h.Node.Kernel}}, h.Node.Logs...)
+		for _, l := range all {
+			for _, sign := range l.Signs.Value {
+				if mentions(s.evidence, l.Source, sign.Sample) && sign.Last.After(newest) {
+					newest, now = sign.Last, v.clockOf(h)
+				}
+			}
+		}
+	}
+	switch {
+	case newest.IsZero():
+		return Possible, []string{"the lines carry no time: they may be old"}
+	case now.Sub(newest) > signFresh:
+		return Possible, []string{fmt.Sprintf("the last such line is %s old", now.Sub(newest).Round(time.Minute))}
+	}
+	return Likely, nil
+}
+
+func mentions(evidence []string, source, sample string) bool {
+	for _, e := range evidence {
+		if strings.HasPrefix(e, source+": ") && strings.HasSuffix(e, ": "+sample) {
+			return true
+		}
+	}
+	return false
+}
+
+// components keeps the signs of some components.
+func components(all []said, names ...string) []said {
+	var out []said
+	for _, s := range all {
+		for _, n := range names {
+			if s.component == n {
+				out = append(out, s)
+			}
+		}
+	}
+	return out
+}
+
+func findRuntimeDB(v view) []sighting {
+	return gatherSigns(components(v.said(cluster.SaidRuntimeDB), "containerd"))
+}
+
+func findKubeletRefuses(v view) []sighting {
+	var out []said
+	for _, s := range components(v.said(cluster.SaidSwap, cluster.SaidCgroup, cluster.SaidBadFlag), "kubelet") {
+		if k, ok := v.kube(s.host); !ok || !k.facts.Kubelet.OK || !up(k.facts.Kubelet.Value) {
+			out = append(out, s)
+		}
+	}
+	return gatherSigns(out)
+}
+
+// findAPIBadFlag finds API servers, controller managers and schedulers that
+// end at once for a flag they do not know.
+func findAPIBadFlag(v view) []sighting {
+	var out []said
+	for _, s := range components(v.said(cluster.SaidBadFlag, cluster.SaidFeatureGate, cluster.SaidFileMissing), "kube-apiserver", "kube-controller-manager", "kube-scheduler") {
+		if s.component != "kube-apiserver" || !v.apiReady(s.host) {
+			out = append(out, s)
+		}
+	}
+	return gatherSigns(out)
+}
+
+// findAPIEtcd finds API servers that say that they do not reach etcd, in their
+// log or by the check "etcd" of their health.
+func findAPIEtcd(v view) []sighting {
+	var out []said
+	for _, s := range components(v.said(cluster.SaidEtcdUnreachable), "kube-apiserver") {
+		if !v.apiReady(s.host) {
+			out = append(out, s)
+		}
+	}
+	return gatherSigns(out)
+}
+
+// fights is how many conflicts make a quarrel: some are ordinary.
+const fights = 50
+
+func findFights(v view) []sighting {
+	var out []said
+	for _, s := range v.said(cluster.SaidObjectModified) {
+		if s.sign.Count >= fights {
+			out = append(out, s)
+		}
+	}
+	return gatherSigns(out)
+}
+
+func findLateHeartbeats(v view) []sighting {
+	var out []said
+	for _, s := range components(v.said(cluster.SaidLateHeartbeat), "etcd") {
+		if s.sign.Count >= 5 {
+			out = append(out, s)
+		}
+	}
+	return gatherSigns(out)
+}
