@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"sort"
 	"strings"
 	"time"
@@ -55,7 +54,7 @@ manifest too, and makes it exit with 3, as does a target that has no copy yet.
 }
 
 // backUp makes one backup.
-func (a *app) backUp(ctx context.Context, v *backup.Vault, cfg cluster.Config, fence func(context.Context, string) error) (backup.Done, error) {
+func (a *app) backUp(ctx context.Context, v *backup.Vault, cfg cluster.Config, fence backup.Fence) (backup.Done, error) {
 	fleet, err := a.fleet(cfg)
 	if err != nil {
 		return backup.Done{}, err
@@ -65,13 +64,9 @@ func (a *app) backUp(ctx context.Context, v *backup.Vault, cfg cluster.Config, f
 }
 
 func (a *app) proveDone(ctx context.Context, v *backup.Vault, cfg cluster.Config, done backup.Done) error {
-	cat, err := v.List(ctx)
+	e, err := proveNow(ctx, v, done)
 	if err != nil {
 		return err
-	}
-	e, ok := cat.Find(done.Manifest.ID)
-	if !ok {
-		return fmt.Errorf("%w: backup %s was made and is not in the vault", errVerdict, done.Manifest.ID)
 	}
 	return a.proveBackup(ctx, v, cfg, e, proveOptions{})
 }

@@ -61,7 +61,10 @@ func hint(err error, format string, args ...any) error {
 func exitCode(err error) int {
 	var stopped *run.Stopped
 	var usage usageError
+	var command commandExit
 	switch {
+	case errors.As(err, &command):
+		return command.code
 	case err == nil, errors.Is(err, plan.ErrHealthy):
 		return codeOK
 	case errors.As(err, &usage):

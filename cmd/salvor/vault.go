@@ -93,6 +93,11 @@ func (a *app) openVault(o *vaultFlags, b backup.Options) (*backup.Vault, cluster
 	if err != nil {
 		return nil, cfg, err
 	}
+	return a.openVaultOf(cfg, b)
+}
+
+// openVaultOf opens the vault of a configuration.
+func (a *app) openVaultOf(cfg cluster.Config, b backup.Options) (*backup.Vault, cluster.Config, error) {
 	b.RPO = time.Duration(cfg.Objectives.RPO)
 	if cfg.Backup != nil {
 		b.Bandwidth = int64(cfg.Backup.Bandwidth)

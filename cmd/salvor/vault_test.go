@@ -175,6 +175,13 @@ func (k *keeping) recoverFrom(h datadir.KVHash) {
 // blank runs a command line without a configuration.
 func (k *keeping) blank(code int, args ...string) ended {
 	k.t.Helper()
+	e := k.blankWith(args)
+	e.must(k.t, code)
+	return e
+}
+
+func (k *keeping) blankWith(args []string) ended {
+	k.t.Helper()
 	self, err := os.Executable()
 	check(k.t, err)
 	cmd := exec.Command(self, args...)
@@ -183,9 +190,7 @@ func (k *keeping) blank(code int, args ...string) ended {
 	var out, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &stderr
 	_ = cmd.Run() // the code tells
-	e := ended{code: cmd.ProcessState.ExitCode(), out: out.String(), err: stderr.String()}
-	e.must(k.t, code)
-	return e
+	return ended{code: cmd.ProcessState.ExitCode(), out: out.String(), err: stderr.String()}
 }
 
 // TestVaultWithoutQuorum backs up with one member of three, and then with

@@ -28,13 +28,17 @@ type Job struct {
 	Vault   *Vault
 	Fleet   *remote.Fleet
 	Version string // of this salvor
-	// Fence is asked right before the backup begins to exist, with its ID; an
-	// error makes it never exist. It may be nil.
-	Fence func(ctx context.Context, id string) error
+	// Fence is asked right before the backup begins to exist on a target; an
+	// error makes it never exist there, and it must exist before the time that
+	// is given. It may be nil.
+	Fence Fence
 	// Say tells what goes on; it may be nil.
 	Say func(format string, args ...any)
 	Now func() time.Time // nil: time.Now
 }
+
+// Fence says whether a backup may still begin to exist, and until when.
+type Fence func(ctx context.Context) (until time.Time, err error)
 
 // Done is a backup that exists.
 type Done struct {
@@ -128,8 +132,12 @@ func (a *attempt) run(ctx context.Context) (vault.Result, error) {
 		return vault.Result{}, err
 	}
 	if a.Fence != nil {
-		if err := a.Fence(ctx, b.ID()); err != nil {
-			return vault.Result{}, fmt.Errorf("backup %s is given up before it exists: %w", b.ID(), err)
+		a.facts.Fence = func(ctx context.Context) (time.Time, error) {
+			until, err := a.Fence(ctx)
+			if err != nil {
+				err = fmt.Errorf("backup %s is given up before it exists: %w", b.ID(), err)
+			}
+			return until, err
 		}
 	}
 	return b.Commit(ctx, a.facts)

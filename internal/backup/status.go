@@ -2,6 +2,7 @@ package backup
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -141,4 +142,31 @@ func (v *Vault) CompleteKept(ctx context.Context, now time.Time) ([]vault.Copied
 		kept[k.Backup] = true
 	}
 	return v.Complete(ctx, func(e catalog.Entry, _ string) bool { return kept[e.Manifest.ID] })
+}
+
+// Newest gives when the newest backup of a cluster was made that is whole
+// somewhere and not from the future; zero if there is none. A vault of which no
+// target answers is an error.
+func (v *Vault) Newest(ctx context.Context, clusterName string, now time.Time) (time.Time, error) {
+	cat, err := v.List(ctx)
+	if err != nil {
+		return time.Time{}, err
+	}
+	var failed []error
+	for _, t := range cat.Targets {
+		if t.Err == nil {
+			failed = nil
+			break
+		}
+		failed = append(failed, t.Err)
+	}
+	if len(failed) > 0 {
+		return time.Time{}, fmt.Errorf("list vault: no target answers: %w", errors.Join(failed...))
+	}
+	for _, e := range cat.Entries {
+		if m := e.Manifest; e.Recoverable() && m.Cluster.Name == clusterName && !m.Created.After(now.Add(time.Minute)) {
+			return m.Created, nil
+		}
+	}
+	return time.Time{}, nil
 }

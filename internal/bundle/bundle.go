@@ -7,7 +7,7 @@ package bundle
 
 import (
 	"io/fs"
-	"path"
+
 	"slices"
 	"strings"
 	"time"
@@ -113,5 +113,3 @@ type located struct {
 	host string
 	File
 }
-
-func base(f File) string { return path.Base(f.Path) }

@@ -192,6 +192,10 @@ type Facts struct {
 	Members  []catalog.Member
 	Tools    map[string]string
 	Missing  []catalog.Note
+	// Fence is asked on every target when all is read back, right before the
+	// manifest is written there; an error keeps it from being written, and so
+	// does the time that it gives, once it has passed. It may be nil.
+	Fence func(ctx context.Context) (until time.Time, err error)
 }
 
 // Commit reads every part back from every live target, and then writes the
@@ -219,7 +223,7 @@ func (b *Backup) Commit(ctx context.Context, facts Facts) (Result, error) {
 	for _, t := range b.live {
 		go func() {
 			r, err := b.v.guarded(ctx, func(ctx context.Context, alive func()) (catalog.Receipt, error) {
-				return b.v.commitOn(ctx, alive, t, *m, signed, b.until)
+				return b.v.commitOn(ctx, alive, facts.Fence, t, *m, signed, b.until)
 			})
 			answers <- answer{t, r, err}
 		}()
@@ -278,7 +282,7 @@ func (v *Vault) guarded(ctx context.Context, do func(ctx context.Context, alive 
 }
 
 // commitOn reads the parts back and makes the backup exist on one target.
-func (v *Vault) commitOn(ctx context.Context, alive func(), t target.Target, m catalog.Manifest, signed []byte, until time.Time) (catalog.Receipt, error) {
+func (v *Vault) commitOn(ctx context.Context, alive func(), fence func(context.Context) (time.Time, error), t target.Target, m catalog.Manifest, signed []byte, until time.Time) (catalog.Receipt, error) {
 	r := catalog.Receipt{Backup: m.ID, Target: t.Name(), Medium: medium(t)}
 	if t.Properties().Immutable {
 		r.LockedUntil = until.UTC()
@@ -288,6 +292,15 @@ func (v *Vault) commitOn(ctx context.Context, alive func(), t target.Target, m c
 			return r, err
 		}
 		r.Sealed = append(r.Sealed, p.Sealed)
+	}
+	if fence != nil {
+		limit, err := fence(ctx)
+		if err != nil {
+			return r, err
+		}
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithDeadline(ctx, limit)
+		defer cancel()
 	}
 	if err := putDoc(ctx, t, key(m.ID, manifestName), signed, until); err != nil {
 		return r, err

@@ -109,7 +109,7 @@ func (v *Vault) copyTo(ctx context.Context, e catalog.Entry, t target.Target) Co
 	if err := v.replaceManifest(ctx, t, id, signed); err != nil {
 		return fail(err)
 	}
-	r, err := v.commitOn(ctx, func() {}, t, e.Manifest, signed, e.LockedUntil())
+	r, err := v.commitOn(ctx, func() {}, nil, t, e.Manifest, signed, e.LockedUntil())
 	if err != nil {
 		return fail(err)
 	}

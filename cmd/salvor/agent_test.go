@@ -1,0 +1,181 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/salvor-project/salvor/internal/agent"
+	"github.com/salvor-project/salvor/internal/cluster"
+)
+
+// TestTwoAgents runs two agents on one cluster, whose first backup is due at
+// once: one of them makes it, and both are well.
+func TestTwoAgents(t *testing.T) {
+	k := newKeeping(t)
+	var mu sync.Mutex
+	var told []agent.Event
+	hook := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		defer mu.Unlock()
+		var e agent.Event
+		if err := json.NewDecoder(r.Body).Decode(&e); err != nil {
+			t.Error(err)
+		}
+		told = append(told, e)
+	}))
+	defer hook.Close()
+	check(t, os.WriteFile(k.path("hook"), []byte(hook.URL), 0o600))
+	k.must(codeOK, "vault", "init")
+	var health []string
+	var agents []*exec.Cmd
+	for i := range 2 {
+		address := freeAddress(t)
+		health = append(health, "http://"+address)
+		k.configure(func(c *cluster.Config) {
+			c.Backup.Schedule, c.Backup.Listen, c.Backup.WebhookFile = "0 * * * *", address, k.path("hook")
+			c.Backup.StateDir = k.path(fmt.Sprint("agent", i))
+		})
+		check(t, os.Rename(k.path("salvor.yaml"), k.path(fmt.Sprint(i, ".yaml"))))
+		self, err := os.Executable()
+		check(t, err)
+		cmd := exec.Command(self, "agent", "--rank", fmt.Sprint(i), "--config", k.path(fmt.Sprint(i, ".yaml")))
+		cmd.Env = append(os.Environ(), ordersEnv+"={}")
+		log, err := os.Create(k.path(fmt.Sprint(i, ".log")))
+		check(t, err)
+		cmd.Stderr = log
+		check(t, cmd.Start())
+		t.Cleanup(func() {
+			_ = cmd.Process.Kill() // it may have ended
+			if b, err := os.ReadFile(log.Name()); err == nil && t.Failed() {
+				t.Logf("agent %d:\n%s", i, b)
+			}
+		})
+		agents = append(agents, cmd)
+	}
+	for _, h := range health {
+		k.eventually(func() error {
+			if _, err := get(h + "/healthz"); err != nil {
+				return err
+			}
+			text, err := get(h + "/metrics")
+			if err == nil && !strings.Contains(text, "salvor_agent_healthy 1") || strings.Contains(text, "salvor_agent_newest_backup_seconds 0") {
+				err = fmt.Errorf("not yet: %s", text)
+			}
+			return err
+		})
+	}
+	for _, p := range agents {
+		check(t, p.Process.Signal(syscall.SIGTERM))
+		check(t, p.Wait())
+	}
+	check(t, os.Rename(k.path("0.yaml"), k.path("salvor.yaml")))
+	var list struct{ Backups []backupLine }
+	k.document(codeOK, &list, "vault", "ls")
+	hours := map[string]bool{}
+	for _, b := range list.Backups {
+		hours[b.Created.Format("15")] = true
+		if b.Proof != "passed" {
+			t.Errorf("%s is not proven", b.ID)
+		}
+	}
+	if len(list.Backups) == 0 || len(list.Backups) != len(hours) {
+		t.Errorf("%d backups of %d hours", len(list.Backups), len(hours))
+	}
+
+	// The vault goes away: told once, and so is its return.
+	for _, d := range []string{"disk1", "disk2"} {
+		check(t, os.Rename(k.path(d), k.path(d+"-away")))
+	}
+	k.must(codeError, "agent", "--once").says(t, "no target can be written to")
+	k.must(codeError, "agent", "--once")
+	for _, d := range []string{"disk1", "disk2"} {
+		check(t, os.Rename(k.path(d+"-away"), k.path(d)))
+	}
+	k.must(codeOK, "agent", "--once")
+	mu.Lock()
+	defer mu.Unlock()
+	if len(told) != 2 || told[0].Event != "failure" || told[1].Event != "recovery" || told[1].Cluster != "demo" {
+		t.Errorf("told %+v", told)
+	}
+}
+
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	check(t, err)
+	defer l.Close()
+	return l.Addr().String()
+}
+
+func get(url string) (string, error) {
+	r, err := http.Get(url)
+	if err != nil {
+		return "", err
+	}
+	defer r.Body.Close()
+	b, err := io.ReadAll(r.Body)
+	if err == nil && r.StatusCode != http.StatusOK {
+		err = fmt.Errorf("%s: %s", r.Status, b)
+	}
+	return string(b), err
+}
+
+// eventually waits for a condition for half a minute.
+func (k *keeping) eventually(ok func() error) {
+	k.t.Helper()
+	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+		err := ok()
+		if err == nil {
+			return
+		}
+		if time.Now().After(deadline) {
+			k.t.Fatal(err)
+		}
+	}
+}
+
+// TestGuard runs a command only behind a proven backup.
+func TestGuard(t *testing.T) {
+	k := newKeeping(t)
+	mark := k.path("ran")
+	dangerous := []string{"--", "sh", "-c", "echo done; touch " + mark + "; exit 7"}
+	k.salvorBefore("guard", dangerous...).says(t, "salvor vault init")
+	k.must(codeOK, "vault", "init")
+	if exists(mark) {
+		t.Fatal("the command ran without a backup")
+	}
+	e := k.salvorBefore("guard", dangerous...)
+	if e.code != 7 || !exists(mark) || !strings.Contains(e.out, "done") {
+		t.Fatalf("code %d: %s%s", e.code, e.out, e.err)
+	}
+	check(t, os.Remove(mark))
+	k.salvorBefore("guard", append([]string{"--within", "1h"}, dangerous...)...).says(t, "and proven")
+	var list struct{ Backups []backupLine }
+	k.document(codeOK, &list, "vault", "ls")
+	if len(list.Backups) != 1 || list.Backups[0].Proof != "passed" {
+		t.Errorf("%+v", list)
+	}
+	check(t, os.Remove(mark))
+	check(t, os.Remove(k.path("key.txt")))
+	k.salvorBefore("guard", dangerous...).says(t, "was NOT run")
+	if exists(mark) {
+		t.Error("the command ran behind a backup that is not proven")
+	}
+}
+
+// salvorBefore runs a command line with the common flags before the rest.
+func (k *keeping) salvorBefore(command string, rest ...string) ended {
+	k.t.Helper()
+	return k.blankWith(append([]string{command, "--config", k.path("salvor.yaml")}, rest...))
+}

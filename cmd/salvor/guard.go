@@ -1,0 +1,114 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os/exec"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/salvor-project/salvor/internal/backup"
+	"github.com/salvor-project/salvor/internal/cluster"
+	"github.com/salvor-project/salvor/internal/vault/catalog"
+)
+
+func (a *app) guardCommand() *cobra.Command {
+	within := time.Duration(0)
+	c := &cobra.Command{
+		Use:   "guard [--within 10m] -- COMMAND [ARG...]",
+		Short: "Take a proven backup, and run a dangerous command only then",
+		Long: `Guard backs the control plane up, proves the backup by restoring it, and only
+then runs the command, whose exit code it ends with. If the backup or its proof
+fails, the command is not run. What the bundle lacks is said and stops nothing.
+
+Example:
+  salvor guard -- kubeadm upgrade apply v1.34.2
+
+` + exitCodes,
+		Args: args(cobra.MinimumNArgs(1)),
+	}
+	c.Flags().SetInterspersed(false) // flags behind the command are its own
+	c.Flags().DurationVar(&within, "within", 0, "a proven backup that is no older will do")
+	c.RunE = func(c *cobra.Command, list []string) error {
+		path, err := exec.LookPath(list[0])
+		if err != nil {
+			return usageError{err} // before anything is done
+		}
+		err = a.withVault(c.Context(), &vaultFlags{}, backup.Options{Seal: true, Write: true}, []string{"text"}, func(ctx context.Context, v *backup.Vault, cfg cluster.Config) error {
+			return a.guarded(ctx, v, cfg, within)
+		})
+		if err != nil {
+			return hint(err, "`%s` was NOT run", strings.Join(list, " "))
+		}
+		run := exec.CommandContext(c.Context(), path, list[1:]...)
+		run.Stdin, run.Stdout, run.Stderr = a.in, a.out, a.err
+		err = run.Run()
+		var exit *exec.ExitError
+		if errors.As(err, &exit) && exit.ExitCode() > 0 {
+			return commandExit{fmt.Errorf("%s: %w", list[0], err), exit.ExitCode()}
+		}
+		return err
+	}
+	return c
+}
+
+// guarded makes sure that there is a proven backup.
+func (a *app) guarded(ctx context.Context, v *backup.Vault, cfg cluster.Config, within time.Duration) error {
+	cat, err := v.List(ctx)
+	if err != nil {
+		return err
+	}
+	for _, e := range cat.Entries {
+		old := time.Since(e.Manifest.Created)
+		if proof, ok := e.Proven(v.Objectives.ProofLevel); ok && e.Recoverable() && e.Manifest.Cluster.Name == cfg.Cluster && old >= 0 && old <= within {
+			fmt.Fprintf(a.err, "backup %s is %s old and proven %s\n", e.Manifest.ID, ago(old), proof.When.Format(time.RFC3339))
+			return nil
+		}
+	}
+	done, err := a.backUp(ctx, v, cfg, nil)
+	if err != nil {
+		return err
+	}
+	for _, n := range done.Manifest.Missing {
+		fmt.Fprintf(a.err, "lacks: %s\n", noteText(n).In(a.language()))
+	}
+	e, err := proveNow(ctx, v, done)
+	if err != nil {
+		return err
+	}
+	proof, err := v.Prove(ctx, e, backup.Proving{Scratch: scratchOf(cfg), Who: who(), Say: a.progressSay()})
+	if err != nil {
+		return fmt.Errorf("%w: %w", errVerdict, err)
+	}
+	fmt.Fprintf(a.err, "backup %s is proven up to L%d\n", proof.Backup, proof.Level)
+	return nil
+}
+
+// proveNow finds what was just made.
+func proveNow(ctx context.Context, v *backup.Vault, done backup.Done) (catalog.Entry, error) {
+	cat, err := v.List(ctx)
+	if err != nil {
+		return catalog.Entry{}, err
+	}
+	e, ok := cat.Find(done.Manifest.ID)
+	if !ok {
+		return e, fmt.Errorf("%w: backup %s was made and is not in the vault", errVerdict, done.Manifest.ID)
+	}
+	return e, nil
+}
+
+func scratchOf(cfg cluster.Config) string {
+	if cfg.Backup == nil {
+		return ""
+	}
+	return backup.Expand(cfg.Backup.Scratch)
+}
+
+// commandExit is the exit code of a command that was run for the operator.
+type commandExit struct {
+	error
+	code int
+}
