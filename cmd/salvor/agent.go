@@ -106,7 +106,7 @@ func (a *app) runAgent(ctx context.Context, cfg cluster.Config, rank int, once b
 	select {
 	case err := <-serving: // an agent that nobody can ask would be taken for dead
 		stop()
-		<-done
+		_ = <-done // told to stop
 		return err
 	case err := <-done:
 		if ctx.Err() != nil {
