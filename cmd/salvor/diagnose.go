@@ -1,15 +1,13 @@
 package main
 
 import (
-	"time"
-
 	"github.com/spf13/cobra"
 
 	"github.com/salvor-project/salvor/internal/report"
 )
 
 func (a *app) diagnoseCommand() *cobra.Command {
-	var budget time.Duration
+	var eyes sight
 	var verbose bool
 	c := &cobra.Command{
 		Use:   "diagnose",
@@ -17,13 +15,13 @@ func (a *app) diagnoseCommand() *cobra.Command {
 		Long:  "Diagnose observes every member, alive or dead, and changes nothing.\n\n" + exitCodes,
 		Args:  args(cobra.NoArgs),
 	}
-	c.Flags().DurationVar(&budget, "budget", defaultBudget, "how long the whole observation may take")
+	eyes.addFlags(c)
 	c.Flags().BoolVarP(&verbose, "verbose", "v", false, "show consequences beside their causes, and all evidence")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		if err := a.formats("text", "json"); err != nil {
 			return err
 		}
-		cfg, err := a.load()
+		cfg, err := eyes.load(a)
 		if err != nil {
 			return err
 		}
@@ -32,7 +30,7 @@ func (a *app) diagnoseCommand() *cobra.Command {
 			return err
 		}
 		defer fleet.Close()
-		s := look(c.Context(), fleet, budget)
+		s := a.look(c.Context(), fleet)
 		if a.output == "json" {
 			err = report.JSON(a.out, "Diagnosis", s.diagnosis)
 		} else {

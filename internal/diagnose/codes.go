@@ -4,6 +4,7 @@ package diagnose
 const (
 	// Machines, clocks, disks.
 	HostUnreachable   Code = "host-unreachable"
+	HostGivenUp       Code = "host-given-up"
 	ClockSkew         Code = "clock-skew"
 	ClockUnsynced     Code = "clock-not-synchronized"
 	HardwareClock     Code = "hardware-clock-wrong"

@@ -9,11 +9,28 @@ import (
 func findUnreachable(v view) []sighting {
 	var out []sighting
 	for _, h := range v.facts.Hosts {
-		if !h.Reached.OK {
+		if !h.Reached.OK && !v.givenUp(h.Name) {
 			out = append(out, sighting{h.Name, []any{h.Reached.Why}, []string{h.Reached.Why}})
 		}
 	}
 	return out
+}
+
+// findGivenUp repeats what the operator has said, as long as nothing speaks
+// against it.
+func findGivenUp(v view) []sighting {
+	var out []sighting
+	for _, h := range v.facts.Hosts {
+		if !h.Reached.OK && v.givenUp(h.Name) {
+			out = append(out, sighting{h.Name, []any{h.Reached.Why}, []string{"given up by the operator; " + h.Reached.Why}})
+		}
+	}
+	return out
+}
+
+func (v view) givenUp(name string) bool {
+	h, _ := v.facts.Config.Host(name)
+	return h.Gone
 }
 
 func findLost(v view) []sighting {

@@ -85,7 +85,7 @@ func quorumRules() []rule {
 		{code: QuorumGone, severity: Critical, needs: []Need{NeedDisk, NeedLive}, causes: append([]Code{DataDirLost, DataDirForeign, AllMembersLost}, starts...), find: findQuorumGone,
 			messages: []string{"etcdserver: no leader", "linearizable_read failed: etcdserver: request timed out"}},
 		{code: QuorumLost, severity: Critical, needs: []Need{NeedLinearizable, NeedLive},
-			causes: append([]Code{HostUnreachable, DataDirLost, DataDirForeign, AllMembersLost, MemberStopped, MemberStuck, NoQuorumThoughLive, QuorumGone}, stuck...), find: findQuorumLost,
+			causes: append([]Code{HostUnreachable, HostGivenUp, DataDirLost, DataDirForeign, AllMembersLost, MemberStopped, MemberStuck, NoQuorumThoughLive, QuorumGone}, stuck...), find: findQuorumLost,
 			messages: []string{"{\"health\":\"false\",\"reason\":\"RAFT NO LEADER\"}", "waiting for ReadIndex response took too long, retrying", "apply request took too long",
 				"504 Timeout: request did not complete within requested timeout"}},
 		{code: NoSpareMember, severity: Info, needs: []Need{NeedLive}, find: findNoSpare},

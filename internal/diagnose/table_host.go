@@ -6,6 +6,7 @@ import "github.com/salvor-project/salvor/internal/cluster"
 func machineRules() []rule {
 	return []rule{
 		{code: HostUnreachable, severity: Warning, needs: []Need{NeedHost}, find: findUnreachable},
+		{code: HostGivenUp, severity: Critical, needs: []Need{NeedHost}, find: findGivenUp},
 		{code: ClockSkew, severity: Warning, needs: []Need{NeedHost}, find: findSkew,
 			messages:   []string{"prober found high clock drift", "the clock difference against peer … is too high", "certificate has expired or is not yet valid: current time … is before …"},
 			references: []string{"kubernetes-sigs/cluster-api#4304"}},

@@ -14,6 +14,19 @@ var pagesMachines = map[string]entry{
 		"Restoring a snapshot because hosts are silent. When they return with their data, there are two clusters, and the newer writes are on the one that was given up.",
 		"因为主机无应答就恢复快照。它们带着数据回来时就有了两个集群，而较新的写入恰恰在被放弃的那个上。"},
 
+	"title.host-given-up": {
+		"A host was given up",
+		"主机已被放弃"},
+	"finding.host-given-up": {
+		"Host %[1]s does not answer (%[2]s) and was given up: you said that it and its disks will never come back. What lay there counts as lost, on your word and not on anything that Salvor has seen.",
+		"主机 %[1]s 没有应答（%[2]s），并已被放弃：您声明它和它的磁盘不会再回来。其上的数据按丢失处理，依据是您的声明，而非 Salvor 所见。"},
+	"repair.host-given-up": {
+		"Recover without it. When a new machine stands in its place, take `gone` out of salvor.yaml and run `salvor recover`: its member joins again.",
+		"不带它恢复。新机器就位后，从 salvor.yaml 去掉 gone，再运行 salvor recover：其成员会重新加入。"},
+	"wrong.host-given-up": {
+		"Giving up a machine that is only switched off or cut off: it may hold writes that no other disk has. Its old member can neither join nor harm the new cluster, but what only it held is left behind.",
+		"放弃只是关机或断网的机器：它可能保存着其他磁盘都没有的写入。旧成员无法加入也无法损害新集群，但只有它保存的数据就被丢下了。"},
+
 	"title.clock-skew": {
 		"A clock is wrong",
 		"时钟错误"},
