@@ -66,6 +66,12 @@ var words = map[string]entry{
 	"check.canary":     {"canary write", "canary 写入"},
 	"check.old-watch":  {"watches from before", "恢复前的 watch"},
 
+	"check.api-ready":    {"API servers", "各 API server"},
+	"check.api-identity": {"kube-system", "kube-system 身份"},
+	"check.api-objects":  {"objects", "对象"},
+	"check.api-token":    {"tokens from before", "恢复前的 token"},
+	"check.api-watch":    {"API watches from before", "恢复前的 API watch"},
+
 	"step.done":        {"done", "完成"},
 	"step.found":       {"was so already", "原本如此，无需改动"},
 	"step.failed":      {"FAILED", "失败"},

@@ -52,8 +52,10 @@ func Verify(ctx context.Context, s Subject, now time.Time) casefile.Verdict {
 	for _, check := range []func(context.Context) casefile.Check{
 		v.leader, v.members, v.clusterID, v.alarms, v.revision, v.hash, v.content, v.canary, v.oldWatch,
 	} {
-		c := check(ctx)
-		out.Checks = append(out.Checks, c)
+		out.Checks = append(out.Checks, check(ctx))
+	}
+	out.Checks = append(out.Checks, v.api(ctx)...)
+	for _, c := range out.Checks {
 		if c.Result != casefile.Passed && c.Result != casefile.NotApplicable {
 			out.Passed = false
 		}
