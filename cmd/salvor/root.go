@@ -92,7 +92,7 @@ At three in the morning:   salvor diagnose   and then   salvor recover
 		return nil
 	}
 	for _, c := range []*cobra.Command{
-		a.initCommand(), a.diagnoseCommand(), a.planCommand(), a.recoverCommand(), a.applyCommand(), a.resumeCommand(),
+		a.initCommand(), a.diagnoseCommand(), a.explainCommand(), a.planCommand(), a.recoverCommand(), a.applyCommand(), a.resumeCommand(),
 		a.rollbackCommand(), a.cleanupCommand(), a.verifyCommand(), a.reportCommand(), a.evidenceCommand(), a.casesCommand(),
 		a.knownHostsCommand(), a.backupCommand(), a.vaultCommand(), a.agentCommand(), a.guardCommand(),
 		a.snapshotCommand(), a.demoCommand(), a.versionCommand(), a.hostCommand(), a.demoMemberCommand(),

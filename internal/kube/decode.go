@@ -32,6 +32,10 @@ type Object struct {
 	Namespace, Name, UID string
 	// Created is the object's creationTimestamp, zero when it has none.
 	Created time.Time
+	// Deleting tells that the object has a deletion timestamp; Owners are the
+	// uids of its owners.
+	Deleting bool
+	Owners   []string
 	// Provider and KeyName say what an encrypted value was encrypted with,
 	// for example "aescbc" and "key1".
 	Provider, KeyName string
@@ -101,6 +105,10 @@ func decodeJSON(key string, value []byte) (Object, error) {
 func (o *Object) take(m metav1.ObjectMeta) {
 	o.Namespace, o.Name, o.UID = m.Namespace, m.Name, string(m.UID)
 	o.Created = m.CreationTimestamp.UTC()
+	o.Deleting = m.DeletionTimestamp != nil
+	for _, r := range m.OwnerReferences {
+		o.Owners = append(o.Owners, string(r.UID))
+	}
 }
 
 // decodeEncrypted reads "k8s:enc:PROVIDER:v1:KEYNAME:…", where KMS v2 writes

@@ -31,7 +31,7 @@ type Reached struct {
 func Gather(ctx context.Context, cfg cluster.Config, hosts []Reached, now time.Time, budget time.Duration) cluster.Facts {
 	ctx, cancel := context.WithTimeout(ctx, budget)
 	defer cancel()
-	f := cluster.Facts{At: now, Config: cfg, Hosts: make([]cluster.HostFacts, len(hosts))}
+	f := cluster.Facts{At: now.Round(0), Config: cfg, Hosts: make([]cluster.HostFacts, len(hosts))}
 	var wg sync.WaitGroup
 	for i, h := range hosts {
 		wg.Go(func() { f.Hosts[i] = ask(ctx, cfg, h) })

@@ -55,6 +55,8 @@ func Host(ctx context.Context, cfg cluster.Config, host, version string) cluster
 			f.Node.Logs = append(f.Node.Logs, log)
 		}
 	}
+	here, _ := machineOf(cfg, host)
+	here.hazards(ctx, &f)
 	return f
 }
 
@@ -196,6 +198,7 @@ func snapshots(ctx context.Context, cfg cluster.Config, host string) []cluster.S
 			if err != nil {
 				f = cluster.SnapshotFacts{Path: path, DB: cluster.Unknown[cluster.DB]("%v", err)}
 			}
+			f.Device = deviceOf(path)
 			out = append(out, f)
 		}
 	}

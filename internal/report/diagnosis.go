@@ -22,6 +22,7 @@ func Diagnosis(w io.Writer, d diagnose.Diagnosis, f cluster.Facts, o Options) er
 	s.findings(d)
 	s.candidates(d)
 	s.texts("screen.unknown", MarkOpen, o.unknowns(d))
+	s.unjudged(d)
 	s.texts("screen.allowed", MarkGood, o.advice(d.Allowed))
 	s.texts("screen.forbidden", MarkBad, o.advice(d.Forbidden))
 	if d.Next != "" {
@@ -70,6 +71,9 @@ func (s *screen) findings(d diagnose.Diagnosis) {
 			continue
 		}
 		text := s.o.word("severity", string(f.Severity)) + " · " + s.o.text(f.Text)
+		if f.Confidence != "" && f.Confidence != diagnose.Certain {
+			text += " " + s.o.bracket(s.o.word("confidence", string(f.Confidence)))
+		}
 		s.item(severityMark(f.Severity), text)
 		if !s.o.Verbose {
 			continue
@@ -77,6 +81,9 @@ func (s *screen) findings(d diagnose.Diagnosis) {
 		s.under("[" + string(f.Code) + "]")
 		for _, e := range f.Evidence {
 			s.under("- " + e)
+		}
+		for _, e := range f.Against {
+			s.under("≠ " + e)
 		}
 		if len(f.CausedBy) > 0 {
 			s.under(s.o.say("screen.silent", codes(f.CausedBy)))
@@ -106,6 +113,11 @@ func (s *screen) candidates(d diagnose.Diagnosis) {
 		if c.Loss.Doubt != nil && !c.Loss.Proven && (c.Chosen || s.o.Verbose) {
 			s.under(s.o.text(*c.Loss.Doubt))
 		}
+		if c.Chosen || s.o.Verbose {
+			for _, h := range c.Hazards {
+				s.under("! " + s.o.text(h))
+			}
+		}
 	}
 }
 
@@ -127,5 +139,19 @@ func (s *screen) texts(head string, m Mark, texts []string) {
 	s.head(head)
 	for _, t := range texts {
 		s.item(m, t)
+	}
+}
+
+// unjudged says how many classes could not be judged, and for want of what.
+func (s *screen) unjudged(d diagnose.Diagnosis) {
+	if len(d.Unjudged) == 0 {
+		return
+	}
+	if !s.o.Verbose {
+		s.under(s.o.say("screen.unjudged", len(d.Unjudged)))
+		return
+	}
+	for _, u := range d.Unjudged {
+		s.item(MarkOpen, s.o.say("screen.unjudged-one", u.Subject, s.o.word("need", string(u.Fact)), u.Why, codes(u.Codes)))
 	}
 }
