@@ -10,13 +10,18 @@ import (
 type kept struct {
 	Case string `json:"case"`
 	Dir  string `json:"dir"`
+	// Pack is the one file with all of it.
+	Pack string `json:"pack"`
 }
 
 func (a *app) evidenceCommand() *cobra.Command {
-	return &cobra.Command{
+	var out string
+	c := &cobra.Command{
 		Use:   "evidence",
 		Short: "Preserve what can be seen now in a case folder, and change nothing",
-		Long:  "Evidence stores facts, diagnosis, logs and listings. Recover does it first, always.\n\n" + exitCodes,
+		Long:  "Evidence stores facts, diagnosis, logs, manifests, unit files, certificates, listings with digests and\n" +
+			"kernel messages in a case folder, and packs them into one file. Keys, tokens and passwords are cut out\n" +
+			"on the machine that they are on. Recover does it first, always.\n\n" + exitCodes,
 		Args:  args(cobra.NoArgs),
 		RunE: func(c *cobra.Command, _ []string) error {
 			if err := a.formats("text", "json"); err != nil {
@@ -42,10 +47,18 @@ func (a *app) evidenceCommand() *cobra.Command {
 			if err := a.writeReports(folder); err != nil {
 				return err
 			}
-			if a.output == "json" {
-				return report.JSON(a.out, "Evidence", kept{folder.Name(), folder.Dir})
+			if out == "" {
+				out = folder.Path(evidencePack)
 			}
-			return a.say("%s\n", folder.Dir)
+			if err := packCase(folder, out); err != nil {
+				return err
+			}
+			if a.output == "json" {
+				return report.JSON(a.out, "Evidence", kept{folder.Name(), folder.Dir, out})
+			}
+			return a.say("%s\n%s\n", folder.Dir, out)
 		},
 	}
+	c.Flags().StringVar(&out, "out", "", "write the pack here (default: evidence.tgz in the case folder)")
+	return c
 }

@@ -1,20 +1,31 @@
 package observe
 
 import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"sort"
+	"strings"
 	"time"
 
 	"github.com/salvor-project/salvor/internal/cluster"
 )
 
-// logTail is how much of a member's log is preserved, in bytes.
+// logTail is how much of a log is preserved, in bytes.
 const logTail = 512 << 10
+
+// digestLimit is up to which size a file of a data dir is digested: a db of
+// gigabytes would take longer than the evidence may.
+const digestLimit = 128 << 20
 
 // EvidenceFile is one file to be preserved in the case folder.
 type EvidenceFile struct {
@@ -22,17 +33,128 @@ type EvidenceFile struct {
 	Data []byte `json:"data"`
 }
 
-// Evidence collects what would be gone or overwritten later: the end of each
-// member's log, and a listing of its data dir. It reads no keys and no values.
-func Evidence(cfg cluster.Config, host string) []EvidenceFile {
+// Evidence collects what would be gone or overwritten later: the ends of logs,
+// listings of data dirs with digests, manifests, unit files, the public parts
+// of certificates, the kernel's messages. It reads no values of etcd; keys,
+// tokens and passwords are cut out before anything leaves this function.
+func Evidence(ctx context.Context, cfg cluster.Config, host string) []EvidenceFile {
 	var out []EvidenceFile
 	for _, m := range cfg.Members {
 		if m.Host != host {
 			continue
 		}
-		out = append(out, listing(m))
+		out = append(out, listing(ctx, m))
 		if p := m.Run.Process; p != nil && p.Log != "" {
-			out = append(out, tailOf(m.Name, p.Log))
+			out = append(out, textFile(m.Name+"-log.txt", func() ([]byte, error) { return tailBytes(p.Log, logTail) }))
+		}
+	}
+	if m, ok := machineOf(cfg, host); ok {
+		out = append(out, m.evidence(ctx)...)
+	}
+	for i := range out {
+		out[i].Data = Redact(out[i].Data)
+	}
+	return out
+}
+
+func textFile(name string, read func() ([]byte, error)) EvidenceFile {
+	b, err := read()
+	if err != nil {
+		b = append(b, []byte("\n"+err.Error()+"\n")...)
+	}
+	return EvidenceFile{name, b}
+}
+
+// evidence is what the machine itself can show.
+func (m machine) evidence(ctx context.Context) []EvidenceFile {
+	var out []EvidenceFile
+	add := func(name string, read func() ([]byte, error)) { out = append(out, textFile(name, read)) }
+	if m.real() {
+		units := []string{"kubelet"}
+		_, runtime := m.runtimeSocket()
+		units = append(units, runtime)
+		for _, c := range m.cfg.Members {
+			if c.Host == m.host && c.Run.Systemd != "" {
+				units = append(units, c.Run.Systemd)
+			}
+		}
+		for _, u := range units {
+			add("journal-"+u+".txt", func() ([]byte, error) { return journalctl(ctx, "--unit="+u) })
+		}
+		add("kernel.txt", func() ([]byte, error) { return journalctl(ctx, "--dmesg") })
+	}
+	add("mounts.txt", func() ([]byte, error) { return os.ReadFile(m.at("/proc/self/mountinfo")) })
+	add("fstab.txt", func() ([]byte, error) { return os.ReadFile(m.at("/etc/fstab")) })
+	for _, f := range m.smallFiles() {
+		add("files"+f, func() ([]byte, error) { return m.read(f) })
+	}
+	for _, f := range m.publicParts() {
+		add("certificates"+f, func() ([]byte, error) {
+			b, err := m.read(f)
+			return onlyCertificates(b), err
+		})
+	}
+	for _, f := range m.podLogFiles() {
+		add("pods/"+strings.TrimPrefix(f, podLogDir+"/"), func() ([]byte, error) { return tailBytes(m.at(f), logTail) })
+	}
+	return out
+}
+
+// smallFiles are manifests and unit files. No kubeconfig and no encryption
+// configuration is among them.
+func (m machine) smallFiles() []string {
+	var out []string
+	for _, pattern := range []string{m.staticPodPath() + "/*", "/etc/systemd/system/etcd*.service", "/etc/systemd/system/kubelet.service.d/*.conf",
+		"/etc/systemd/system/*.mount", "/usr/lib/systemd/system/kubelet.service.d/*.conf", kubeletDir + "/config.yaml", kubeletDir + "/kubeadm-flags.env"} {
+		found, err := filepath.Glob(m.at(pattern))
+		if err != nil {
+			continue
+		}
+		for _, f := range found {
+			if info, err := os.Stat(f); err == nil && info.Mode().IsRegular() && info.Size() < 256<<10 {
+				out = append(out, m.outside(f))
+			}
+		}
+	}
+	sort.Strings(out)
+	return out
+}
+
+// publicParts are the certificate files of the control plane.
+func (m machine) publicParts() []string {
+	var out []string
+	for _, dir := range append(pkiDirs(), kubeletDir+"/pki") {
+		for _, pattern := range []string{"/*.crt", "/etcd/*.crt", "/*.pem"} {
+			found, err := filepath.Glob(m.at(dir + pattern))
+			if err != nil {
+				continue
+			}
+			for _, f := range found {
+				out = append(out, m.outside(f))
+			}
+		}
+	}
+	sort.Strings(out)
+	return out
+}
+
+// onlyCertificates keeps the certificates of a PEM file and nothing else.
+func onlyCertificates(b []byte) []byte {
+	var out bytes.Buffer
+	for block, rest := pem.Decode(b); block != nil; block, rest = pem.Decode(rest) {
+		if block.Type == "CERTIFICATE" {
+			_ = pem.Encode(&out, &pem.Block{Type: block.Type, Bytes: block.Bytes}) // into memory: it cannot fail
+		}
+	}
+	return out.Bytes()
+}
+
+// podLogFiles are the last two logs of each control plane container.
+func (m machine) podLogFiles() []string {
+	var out []string
+	for _, l := range m.podLogs() {
+		if strings.HasSuffix(l.Source, ".log") {
+			out = append(out, l.Source)
 		}
 	}
 	return out
@@ -44,9 +166,10 @@ type listed struct {
 	Size     int64     `json:"size"`
 	Mode     string    `json:"mode"`
 	Modified time.Time `json:"modified"`
+	SHA256   string    `json:"sha256,omitempty"`
 }
 
-func listing(m cluster.Member) EvidenceFile {
+func listing(ctx context.Context, m cluster.Member) EvidenceFile {
 	var all []listed
 	roots := []string{m.DataDir}
 	if m.WALDir != "" {
@@ -58,7 +181,11 @@ func listing(m cluster.Member) EvidenceFile {
 				return fs.SkipDir
 			}
 			if info, err := d.Info(); err == nil {
-				all = append(all, listed{path, info.Size(), info.Mode().String(), info.ModTime()})
+				l := listed{Path: path, Size: info.Size(), Mode: info.Mode().String(), Modified: info.ModTime()}
+				if info.Mode().IsRegular() && info.Size() <= digestLimit {
+					l.SHA256 = digestOf(ctx, path)
+				}
+				all = append(all, l)
 			}
 			return nil
 		})
@@ -73,20 +200,19 @@ func listing(m cluster.Member) EvidenceFile {
 	return EvidenceFile{m.Name + "-files.json", b}
 }
 
-func tailOf(member, path string) EvidenceFile {
+// digestOf is a file's sha256; empty when it cannot be read or time is up.
+func digestOf(ctx context.Context, path string) string {
+	if ctx.Err() != nil {
+		return ""
+	}
 	f, err := os.Open(path)
 	if err != nil {
-		return EvidenceFile{member + "-log.txt", []byte(err.Error())}
+		return ""
 	}
 	defer f.Close()
-	if info, err := f.Stat(); err == nil && info.Size() > logTail {
-		if _, err := f.Seek(-logTail, io.SeekEnd); err != nil {
-			return EvidenceFile{member + "-log.txt", []byte(err.Error())}
-		}
+	h := sha256.New()
+	if _, err := io.Copy(h, f); err != nil {
+		return ""
 	}
-	b, err := io.ReadAll(io.LimitReader(f, logTail))
-	if err != nil {
-		b = append(b, []byte("\n"+err.Error())...)
-	}
-	return EvidenceFile{member + "-log.txt", b}
+	return hex.EncodeToString(h.Sum(nil))
 }

@@ -81,11 +81,19 @@ func member(ctx context.Context, m cluster.Member, tls cluster.TLS) cluster.Memb
 	return f
 }
 
+// process finds the member's process. A secret on its command line stays
+// there.
 func process(ctx context.Context, m cluster.Member) cluster.Known[cluster.ProcessFacts] {
 	f := cluster.From(supervise.Find(ctx, m))
-	if f.OK {
-		f.Value.Version = supervise.Version(ctx, m, f.Value)
+	if !f.OK {
+		return f
 	}
+	f.Value.Version = supervise.Version(ctx, m, f.Value)
+	var command []string
+	for _, a := range f.Value.Command {
+		command = append(command, string(Redact([]byte(a))))
+	}
+	f.Value.Command = command
 	return f
 }
 

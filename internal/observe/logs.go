@@ -261,11 +261,8 @@ func fatal(line string) bool {
 	return strings.HasPrefix(line, "panic: ") || strings.Contains(line, " F | ") || strings.Contains(line, " C | ")
 }
 
-// secretive matches what could be a token, a key or a password in a log line.
-var secretive = regexp.MustCompile(`(?i)(bearer\s+|token[=:]\s*|password[=:]\s*|secret[=:]\s*)[^\s"',]+|eyJ[A-Za-z0-9_-]{10,}[A-Za-z0-9_.-]*|-----BEGIN[^-]*PRIVATE KEY-----.*`)
-
 func sample(line string) string {
-	line = secretive.ReplaceAllString(strings.TrimSpace(line), "«cut out»")
+	line = string(Redact([]byte(strings.TrimSpace(line))))
 	if len(line) > sampleLength {
 		line = strings.ToValidUTF8(line[:sampleLength], "") + "…"
 	}

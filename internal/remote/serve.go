@@ -24,8 +24,8 @@ func Methods(version string) host.Methods {
 		methodChanges: method(func(ctx context.Context, p changesParams, _ func(host.Progress)) (any, error) {
 			return observe.Changes(ctx, p.Config, p.Host, p.Since), nil
 		}),
-		methodEvidence: method(func(_ context.Context, q question, _ func(host.Progress)) (any, error) {
-			return observe.Evidence(q.Config, q.Host), nil
+		methodEvidence: method(func(ctx context.Context, q question, _ func(host.Progress)) (any, error) {
+			return observe.Evidence(ctx, q.Config, q.Host), nil
 		}),
 		methodProbe: method(probe),
 		methodDone:  method(done),
