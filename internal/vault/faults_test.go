@@ -412,3 +412,36 @@ func TestFetchPrefersTheFastest(t *testing.T) {
 		t.Errorf("got %v and %v", fetched[0].Bad, fetched[1].Bad)
 	}
 }
+
+// TestFence: who has lost the right to make a backup does not make it exist,
+// whether that is seen before the manifest is written or only by the time.
+func TestFence(t *testing.T) {
+	w := newWorld(t, 2)
+	lost := errors.New("another has the turn")
+	for name, fence := range map[string]func(context.Context) (time.Time, error){
+		"lost":     func(context.Context) (time.Time, error) { return time.Time{}, lost },
+		"too late": func(context.Context) (time.Time, error) { return time.Now().Add(-time.Second), nil },
+	} {
+		b, err := w.vault().Begin(t.Context(), ours, time.Time{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := b.Part(t.Context(), "etcd.snapshot", bytes.NewReader(snapshotOf(1))); err != nil {
+			t.Fatal(err)
+		}
+		_, err = b.Commit(t.Context(), vault.Facts{Revision: 1, Fence: fence})
+		if !errors.Is(err, lost) && !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("%s: got %v", name, err)
+		}
+	}
+	if cat := w.list(); len(cat.Entries) != 0 {
+		t.Errorf("it exists: %v", cat.Entries)
+	}
+	w.pass(48 * time.Hour)
+	if _, err := w.vault().Collect(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if left := w.files("backups/"); len(left) != 0 {
+		t.Errorf("left: %v", left)
+	}
+}

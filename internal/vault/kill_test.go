@@ -76,6 +76,11 @@ func child() error {
 	}
 	fmt.Println("ready")
 	ctx := context.Background()
+	for os.Getenv("CARE") != "" {
+		if err := care(ctx, v); err != nil {
+			return err
+		}
+	}
 	for left := 5; os.Getenv("PRUNE") != ""; left = max(0, left-1) { // one hour less each time, then nothing is left to do
 		p := policy.Policy{ProofLevel: 4, Tiers: []policy.Tier{{Name: "hot", For: time.Duration(left) * time.Hour}}}
 		if _, _, err := v.Prune(ctx, p, false); err != nil {
@@ -95,6 +100,111 @@ func child() error {
 			return err
 		}
 		fmt.Println("pruned")
+	}
+}
+
+// care does what looks after a vault, but drops nothing.
+func care(ctx context.Context, v *vault.Vault) error {
+	done, err := v.Complete(ctx, nil)
+	for _, c := range done {
+		err = errors.Join(err, c.Err)
+	}
+	if err != nil {
+		return err
+	}
+	if _, err := v.Collect(ctx); err != nil {
+		return err
+	}
+	cat, err := v.List(ctx)
+	for _, e := range cat.Entries {
+		err = errors.Join(err, v.Retain(ctx, e, time.Now().Add(time.Hour)))
+	}
+	return err
+}
+
+// TestKillCare takes copies away, damages others, and kills a process that
+// makes them good again, at random moments.
+func TestKillCare(t *testing.T) {
+	t.Parallel()
+	s := s3server.Start(t)
+	w := newWorld(t, 1)
+	w.folders["disk"] = w.folders["disk1"]
+	w.cfg.Targets = nil
+	for _, make := range []func() (target.Target, error){
+		func() (target.Target, error) {
+			return dir.New("disk", w.folders["disk"], target.Properties{Media: "disk"})
+		},
+		func() (target.Target, error) {
+			c, err := minio.New(s.Endpoint, &minio.Options{Creds: credentials.NewStaticV4(s3server.AccessKey, s3server.SecretKey, "")})
+			if err == nil {
+				err = c.MakeBucket(t.Context(), "vault", minio.MakeBucketOptions{})
+			}
+			if err != nil {
+				return nil, err
+			}
+			return s3.New("bucket", bucketOptions(s.Endpoint), target.Properties{Media: "object"})
+		},
+	} {
+		one, err := make()
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.cfg.Targets = append(w.cfg.Targets, one)
+	}
+	for seed := range uint64(6) {
+		w.backup(seed)
+	}
+	rng := rand.New(rand.NewPCG(0x5a18, 1))
+	all := w.list().Entries
+	for i := range 20 {
+		gone, hurt := all[rng.IntN(len(all))].Manifest.ID, all[rng.IntN(len(all))].Manifest
+		tgt := w.cfg.Targets[i%2]
+		objects, err := tgt.List(t.Context(), "backups/"+gone+"/")
+		for _, o := range objects {
+			err = errors.Join(err, tgt.Delete(t.Context(), o.Key))
+		}
+		if hurt.ID != gone {
+			err = errors.Join(err, tgt.Delete(t.Context(), "backups/"+hurt.ID+"/"+hurt.Parts[i/2%2].Object))
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.killed(s.Endpoint, 7, "CARE=1", time.Duration(rng.IntN(150))*time.Millisecond)
+		cat := w.list()
+		if len(cat.Entries) != len(all) {
+			t.Fatalf("kill %d: %d backups of %d: %s", i, len(cat.Entries), len(all), codes(cat))
+		}
+		for _, e := range cat.Entries {
+			w.mustRead(e)
+		}
+		// From here on both copies are needed: the next round damages the other.
+		if done, err := w.vault().Complete(t.Context(), nil); err != nil {
+			t.Fatal(err)
+		} else {
+			for _, c := range done {
+				if c.Err != nil {
+					t.Fatal(c.Err)
+				}
+			}
+		}
+	}
+	w.pass(48 * time.Hour)
+	if _, err := w.vault().Collect(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	cat := w.list()
+	if len(cat.Problems) != 0 {
+		t.Errorf("left: %s", codes(cat))
+	}
+	for _, e := range cat.Entries {
+		for _, c := range w.vault().Check(t.Context(), e) {
+			if c.Err != nil {
+				t.Error(c.Err)
+			}
+		}
+		if len(e.Copies) != 2 {
+			t.Errorf("%s: %s", e.Manifest.ID, states(e))
+		}
 	}
 }
 
@@ -152,6 +262,11 @@ func TestKill(t *testing.T) {
 		t.Errorf("only %d backups were made: the kills came too early to say anything", len(said))
 	}
 	w.pass(48 * time.Hour)
+	// The last kill may have left a backup on one target only: its other copy is
+	// Complete's to finish, not Collect's to remove.
+	if _, err := w.vault().Complete(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
 	if _, _, err := w.vault().Prune(t.Context(), keepFive(), false); err != nil {
 		t.Fatal(err)
 	}
@@ -173,11 +288,19 @@ func TestKill(t *testing.T) {
 // gives what it had said is whole on both targets.
 func (w *world) killedRun(endpoint string, seed uint64, prune bool, after time.Duration) []string {
 	w.t.Helper()
+	if prune {
+		return w.killed(endpoint, seed, "PRUNE=1", after)
+	}
+	return w.killed(endpoint, seed, "", after)
+}
+
+func (w *world) killed(endpoint string, seed uint64, mode string, after time.Duration) []string {
+	w.t.Helper()
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%d", childEnv, seed), "ENDPOINT="+endpoint, "FOLDER="+w.folders["disk"],
 		"RECIPIENT="+w.id.Recipient().String(), "SIGNER="+catalog.FormatPrivate(w.cfg.Signer))
-	if prune {
-		cmd.Env = append(cmd.Env, "PRUNE=1")
+	if mode != "" {
+		cmd.Env = append(cmd.Env, mode)
 	}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	var errs strings.Builder
