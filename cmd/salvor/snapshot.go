@@ -71,7 +71,7 @@ func (a *app) image(ctx context.Context, s subject, scratch string) (path string
 	if !s.dir {
 		return s.db, done, nil
 	}
-	d, err := datadir.Inspect(ctx, s.path, s.wal)
+	d, err := datadir.Glance(ctx, s.path, s.wal)
 	if err != nil {
 		return "", done, err
 	}

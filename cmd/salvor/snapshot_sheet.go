@@ -44,7 +44,11 @@ func (s *sheet) db(k cluster.Known[cluster.DB]) {
 	db := k.Value
 	s.row("revision", "%d, compacted at %d", db.Revision, db.CompactRevision)
 	s.row("applied entry", "%d of term %d", db.ConsistentIndex, db.Term)
-	s.row("db", "%s, %s in use, pages of %d bytes", size(db.Size), size(db.InUse), db.PageSize)
+	inUse := ""
+	if db.InUse > 0 {
+		inUse = size(db.InUse) + " in use, "
+	}
+	s.row("db", "%s, %spages of %d bytes", size(db.Size), inUse, db.PageSize)
 	s.row("versions", "cluster %s, storage %s", orNone(db.ClusterVersion), orNone(db.StorageVersion))
 	for _, m := range db.Members {
 		kind := "voter"

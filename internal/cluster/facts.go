@@ -312,6 +312,8 @@ const (
 	TrailerGood    Trailer = "good"
 	TrailerMissing Trailer = "missing"
 	TrailerWrong   Trailer = "wrong"
+	// TrailerUnread is that of a file of which only the beginning was read.
+	TrailerUnread Trailer = "unread"
 )
 
 // WitnessFacts is the highest revision that somebody outside etcd has noted.

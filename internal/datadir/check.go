@@ -40,6 +40,8 @@ type checking struct {
 	also visitor
 	// bound asks for the keys of leases.
 	bound bool
+	// glance asks for the facts alone.
+	glance bool
 }
 
 // check walks every page of a stopped db: the structure as bbolt's tx.Check

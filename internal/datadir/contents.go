@@ -72,12 +72,11 @@ func hashContent(ctx context.Context, p *pageFile, revision int64) (cluster.Cont
 	return s.content(ctx, revision)
 }
 
-// content computes the fingerprint of what is live. Memory: the keys, not the
-// values.
+// content computes the fingerprint of what is live.
 func (s *survey) content(ctx context.Context, revision int64) (cluster.Content, error) {
 	h := content.NewHasher()
 	var kv mvccpb.KeyValue
-	err := s.eachByKey(ctx, func(value []byte) error {
+	err := s.eachByKey(ctx, 0, func(value []byte) error {
 		rec, err := parseRecord(value)
 		if err != nil {
 			return err

@@ -2,14 +2,10 @@ package datadir
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"maps"
-	"slices"
 
 	"github.com/salvor-project/salvor/internal/cluster"
 	"go.etcd.io/etcd/api/v3/mvccpb"
-	"go.etcd.io/etcd/server/v3/storage/schema"
 	"google.golang.org/protobuf/proto"
 )
 
@@ -38,7 +34,8 @@ func Head(ctx context.Context, dbPath string) (cluster.DB, error) {
 // valid during the call only. An error of fn ends the reading and is returned
 // as it is. A revision that was compacted or that the db has not reached is an
 // error, as is any damage that stands in the way. The empty key that etcdutl's
-// revision bump leaves is passed over. Memory: the keys, not the values.
+// revision bump leaves is passed over. Memory: 34 bytes
+// for each key that ever was, and what sorting the live ones takes.
 func Each(ctx context.Context, dbPath string, atRevision int64, fn func(kv *mvccpb.KeyValue) error) error {
 	p, db, err := openStopped(ctx, dbPath)
 	if err != nil {
@@ -51,55 +48,22 @@ func Each(ctx context.Context, dbPath string, atRevision int64, fn func(kv *mvcc
 	if atRevision < db.CompactRevision || atRevision > db.Revision {
 		return fmt.Errorf("read %s: it holds the revisions %d to %d, not %d", dbPath, db.CompactRevision, db.Revision, atRevision)
 	}
-	all, err := p.buckets(ctx)
+	live, err := takeSurvey(ctx, p, atRevision, false)
 	if err != nil {
 		return fmt.Errorf("read %s: %w", dbPath, err)
 	}
-	live, err := liveAt(ctx, p, all, atRevision)
-	if err != nil {
-		return fmt.Errorf("read %s: %w", dbPath, err)
-	}
-	keys, b := slices.Sorted(maps.Keys(live)), all[string(schema.Key.Name())]
 	var kv mvccpb.KeyValue
-	for i, key := range keys {
-		if i%1024 == 0 && ctx.Err() != nil {
-			return ctx.Err()
-		}
-		_, value, err := p.at(b, live[key])
-		if err == nil {
-			kv.Reset()
-			err = proto.Unmarshal(value, &kv)
-		}
-		if err != nil {
-			return fmt.Errorf("read %s: key %q: %w", dbPath, key, err)
-		}
-		if err := fn(&kv); err != nil {
+	var stopped error
+	err = live.eachByKey(ctx, 0, func(value []byte) error {
+		kv.Reset()
+		if err := proto.Unmarshal(value, &kv); err != nil {
 			return err
 		}
-	}
-	return nil
-}
-
-// errReached ends a walk that has seen enough.
-var errReached = errors.New("the revision is reached")
-
-// liveAt finds the last record of every key that is live at a revision.
-func liveAt(ctx context.Context, p *pageFile, all map[string]bucket, revision int64) (map[string]place, error) {
-	live := map[string]place{}
-	err := records(ctx, p, all, func(at place, r revisionOf) error {
-		switch {
-		case r.main > revision:
-			return errReached
-		case len(r.kv.Key) == 0:
-		case r.tombstone:
-			delete(live, string(r.kv.Key))
-		default:
-			live[string(r.kv.Key)] = at
-		}
-		return nil
+		stopped = fn(&kv)
+		return stopped
 	})
-	if errors.Is(err, errReached) {
-		err = nil
+	if err != nil && stopped == nil && ctx.Err() == nil {
+		return fmt.Errorf("read %s: %w", dbPath, err)
 	}
-	return live, err
+	return err
 }
