@@ -19,10 +19,10 @@ func (a *app) evidenceCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "evidence",
 		Short: "Preserve what can be seen now in a case folder, and change nothing",
-		Long:  "Evidence stores facts, diagnosis, logs, manifests, unit files, certificates, listings with digests and\n" +
+		Long: "Evidence stores facts, diagnosis, logs, manifests, unit files, certificates, listings with digests and\n" +
 			"kernel messages in a case folder, and packs them into one file. Keys, tokens and passwords are cut out\n" +
 			"on the machine that they are on. Recover does it first, always.\n\n" + exitCodes,
-		Args:  args(cobra.NoArgs),
+		Args: args(cobra.NoArgs),
 		RunE: func(c *cobra.Command, _ []string) error {
 			if err := a.formats("text", "json"); err != nil {
 				return err
