@@ -34,7 +34,10 @@ unchanged. It changes nothing but its own case folder.
 			return err
 		}
 		defer fleet.Close()
-		s := a.look(c.Context(), fleet)
+		s, source, err := a.atHand(c.Context(), fleet, a.look(c.Context(), fleet), source)
+		if err != nil {
+			return err
+		}
 		name, err := newCase(fleet)
 		if err != nil {
 			return err

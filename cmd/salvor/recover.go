@@ -63,7 +63,10 @@ func (a *app) recoverWith(ctx context.Context, fleet *remote.Fleet, k consent, s
 	if err := a.lock(ctx, fleet, name); err != nil {
 		return err
 	}
-	s := a.look(ctx, fleet)
+	s, source, err := a.atHand(ctx, fleet, a.look(ctx, fleet), source)
+	if err != nil {
+		return err
+	}
 	if a.output == "text" {
 		if err := report.Diagnosis(a.out, s.diagnosis, s.facts, a.style()); err != nil {
 			return err

@@ -9,6 +9,9 @@ type Facts struct {
 	At     time.Time   `json:"at"`
 	Config Config      `json:"config"`
 	Hosts  []HostFacts `json:"hosts"`
+	// Backups are those of the vault, newest first; absent when it was not
+	// asked, because the data is on disks or no vault is configured.
+	Backups Known[[]BackupFacts] `json:"backups,omitzero"`
 }
 
 // HostFacts is what was found on one machine.

@@ -45,7 +45,7 @@ func (v view) advice(d Diagnosis) (allowed, forbidden []Advice) {
 		}
 	case AllLost:
 		if c, ok := d.Chosen(); ok {
-			allow(ActRestore, c.Path)
+			allow(ActRestore, c.place())
 		}
 	case NoSpace:
 		if has(d.Findings, QuotaFullOfData) {

@@ -24,7 +24,7 @@ func (v view) candidates() []Candidate {
 	if !v.alive {
 		out = append(out, v.survivors()...)
 	}
-	out = append(out, v.snapshots(highest)...)
+	out = append(out, v.kept(highest)...)
 	choose(out)
 	return out
 }
@@ -49,12 +49,23 @@ func choose(cs []Candidate) {
 		case chosen >= 0 && c.Kind == FromSurvivor && cs[chosen].Kind == FromSurvivor:
 			b := cs[chosen]
 			c.Why = say.New("candidate.behind", c.LastTerm, c.LastIndex, b.LastTerm, b.LastIndex)
-		case chosen >= 0 && c.Kind == FromSnapshot && cs[chosen].Kind == FromSnapshot:
-			c.Why = say.New("candidate.older", cs[chosen].Path)
+		case chosen >= 0 && c.stored() && cs[chosen].stored():
+			c.Why = say.New("candidate.older", cs[chosen].place())
 		default:
 			c.Why = say.New("candidate.loses-more", cs[chosen].ID)
 		}
 	}
+}
+
+// stored tells a candidate that was put away before the failure.
+func (c Candidate) stored() bool { return c.Kind == FromSnapshot || c.Kind == FromVault }
+
+// place is where a stored candidate lies.
+func (c Candidate) place() string {
+	if c.Kind == FromVault {
+		return c.ID
+	}
+	return c.Path
 }
 
 func (v view) quorumCandidate() Candidate {

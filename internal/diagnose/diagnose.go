@@ -260,7 +260,7 @@ func (v view) data(d Diagnosis) Data {
 	case len(v.usable()) > 0:
 		return D1
 	}
-	if c, ok := d.Chosen(); ok && c.Kind == FromSnapshot {
+	if c, ok := d.Chosen(); ok && c.stored() {
 		return D2
 	}
 	return D3

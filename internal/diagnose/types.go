@@ -178,6 +178,8 @@ const (
 	FromDisks    CandidateKind = "disks"
 	FromSurvivor CandidateKind = "survivor"
 	FromSnapshot CandidateKind = "snapshot"
+	// FromVault has to be fetched before anything can be built from it.
+	FromVault CandidateKind = "vault"
 )
 
 // Integrity is how much of a candidate can be trusted.
@@ -192,7 +194,8 @@ const (
 
 // Candidate is something the data could be recovered from.
 type Candidate struct {
-	// ID is stable: "quorum", "disks", "survivor:cp-1", "snapshot:cp-1:/path".
+	// ID is stable: "quorum", "disks", "survivor:cp-1", "snapshot:cp-1:/path",
+	// "vault:BACKUP".
 	ID        string               `json:"id"`
 	Kind      CandidateKind        `json:"kind"`
 	Host      string               `json:"host,omitempty"`

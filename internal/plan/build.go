@@ -44,6 +44,8 @@ func Build(f cluster.Facts, d diagnose.Diagnosis, c Choices) (Plan, error) {
 	switch {
 	case source.Kind == diagnose.FromSurvivor || source.Kind == diagnose.FromSnapshot:
 		b.rebuild()
+	case source.Kind == diagnose.FromVault:
+		return Plan{}, fmt.Errorf("%w: %s has not been fetched; `salvor recover` and `salvor plan` fetch it first", ErrNoCandidate, source.ID)
 	case d.Scenario == diagnose.Stopped || d.Scenario == diagnose.MemberLost || d.Scenario == diagnose.Impostor:
 		b.living()
 	case d.Scenario == diagnose.NoSpace:

@@ -14,6 +14,15 @@ var candidates = map[string]entry{
 	"candidate.chosen.snapshot": {
 		"chosen: the newest sound snapshot, and no member's disk is left",
 		"已选：最新的可用快照，且没有任何成员磁盘可用"},
+	"candidate.chosen.vault": {
+		"chosen: the newest backup of the vault that is within reach, and nothing newer is left; it is fetched and checked before anything is touched",
+		"已选：可取得的最新备份，且没有更新的数据；动手之前会先取回并检查"},
+	"candidate.vault-away": {
+		"not usable now: only %[1]s hold it, and none of them is there; bring one",
+		"暂不可用：只有 %[1]s 保存它，而它们都不在；请接入其中之一"},
+	"candidate.vault-failed": {
+		"not usable: its last proof did not pass",
+		"不可用：最近一次恢复验证未通过"},
 	"candidate.behind": {
 		"not chosen: its log ends at term %[1]s, index %[2]s, behind term %[3]s, index %[4]s of the chosen one",
 		"未选：其 WAL 止于 term %[1]s、index %[2]s，落后于所选的 term %[3]s、index %[4]s"},

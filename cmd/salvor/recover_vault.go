@@ -1,0 +1,148 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/salvor-project/salvor/internal/backup"
+	"github.com/salvor-project/salvor/internal/cluster"
+	"github.com/salvor-project/salvor/internal/diagnose"
+	"github.com/salvor-project/salvor/internal/durable"
+	"github.com/salvor-project/salvor/internal/remote"
+	"github.com/salvor-project/salvor/internal/vault/catalog"
+)
+
+// fromVault begins the ID of a candidate that lies in the vault.
+const fromVault = "vault:"
+
+// withBackups adds what the vault holds to an observation that has found the
+// data neither alive nor on the members' disks, and diagnoses again.
+func (a *app) withBackups(ctx context.Context, cfg cluster.Config, s seen, budget time.Duration) seen {
+	if cfg.Vault == nil || s.diagnosis.Level.Data != diagnose.D2 && s.diagnosis.Level.Data != diagnose.D3 {
+		return s
+	}
+	ctx, cancel := context.WithTimeout(ctx, budget)
+	defer cancel()
+	all, err := a.backups(ctx, cfg)
+	s.facts.Backups = cluster.From(factsOf(all), err)
+	s.diagnosis = diagnose.Diagnose(s.facts)
+	return s
+}
+
+// backups lists the vault's backups of this cluster, those of others left out.
+func (a *app) backups(ctx context.Context, cfg cluster.Config) ([]backup.Candidate, error) {
+	v, _, err := a.openVaultOf(cfg, backup.Options{})
+	if err != nil {
+		return nil, err
+	}
+	defer v.Close()
+	all, _, _, err := v.Candidates(ctx, catalog.Cluster{}, time.Now())
+	return slices.DeleteFunc(all, func(c backup.Candidate) bool { return c.Cluster.Name != "" && c.Cluster.Name != cfg.Cluster }), err
+}
+
+func factsOf(all []backup.Candidate) []cluster.BackupFacts {
+	var out []cluster.BackupFacts
+	for _, c := range all {
+		b := cluster.BackupFacts{ID: c.ID, Created: c.Created, Revision: c.Revision, Failed: c.Failed, Salvaged: c.Salvaged,
+			Here: c.Here, Away: c.Away, Fetch: c.Fetch, Bytes: c.Bytes, SHA256: c.SHA256}
+		if c.Proven != nil {
+			b.Proven = c.Proven.When
+		}
+		out = append(out, b)
+	}
+	return out
+}
+
+// atHand fetches the backup that the recovery would start from, if it is one of
+// the vault, to a machine that is reached, and looks again: from there on it is
+// a snapshot like any other, and is checked like one. It gives the source under
+// its new name.
+func (a *app) atHand(ctx context.Context, fleet *remote.Fleet, s seen, source string) (seen, string, error) {
+	id := source
+	if c, ok := s.diagnosis.Chosen(); ok && id == "" && c.Kind == diagnose.FromVault {
+		id = c.ID
+	}
+	id, ok := strings.CutPrefix(id, fromVault)
+	if !ok {
+		return s, source, nil
+	}
+	h, err := landing(fleet, s.facts)
+	if err != nil {
+		return s, source, err
+	}
+	path, err := a.bring(ctx, fleet, h, id)
+	if err != nil {
+		return s, source, err
+	}
+	place := cluster.SnapshotPlace{Host: h.Name, Path: path}
+	if !slices.Contains(fleet.Config.Snapshots, place) {
+		fleet.Config.Snapshots = append(slices.Clone(fleet.Config.Snapshots), place)
+	}
+	if source != "" {
+		source = fmt.Sprintf("snapshot:%s:%s", h.Name, path)
+	}
+	return a.look(ctx, fleet), source, nil
+}
+
+// landing chooses the machine to which a backup is fetched: that of the first
+// member which can be worked on.
+func landing(fleet *remote.Fleet, f cluster.Facts) (cluster.Host, error) {
+	for _, m := range f.Config.Members {
+		if h, ok := f.Host(m.Host); ok && h.Reached.OK {
+			host, _ := fleet.Config.Host(m.Host)
+			return host, nil
+		}
+	}
+	return cluster.Host{}, hint(errors.New("no member's machine can be reached to put a backup on"), "bring one up, then again")
+}
+
+// bring puts a backup's snapshot on a machine and gives its path there. It is
+// digested while it is fetched and while it is copied.
+func (a *app) bring(ctx context.Context, fleet *remote.Fleet, to cluster.Host, id string) (path string, err error) {
+	v, _, err := a.openVaultOf(fleet.Config, backup.Options{})
+	if err != nil {
+		return "", err
+	}
+	defer v.Close()
+	c, err := a.candidate(ctx, v, id, getOptions{any: true})
+	if err != nil {
+		return "", err
+	}
+	if err := os.MkdirAll(a.cases, 0o700); err != nil {
+		return "", fmt.Errorf("fetch backup %s: %w", id, err)
+	}
+	if err := durable.Room(a.cases, c.Bytes); err != nil {
+		return "", fmt.Errorf("fetch backup %s: %w", id, err)
+	}
+	folder, err := os.MkdirTemp(a.cases, fetching+"backup-")
+	if err != nil {
+		return "", fmt.Errorf("fetch backup %s: %w", id, err)
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(folder)) }() // Salvor's own copy, made just now
+	fmt.Fprintf(a.err, "fetching backup %s (%s) from the vault …\n", id, size(c.Fetch))
+	local := filepath.Join(folder, id+".db")
+	got, err := v.Fetch(ctx, c, local)
+	if err != nil {
+		return "", hintFetch(err)
+	}
+	fmt.Fprintf(a.err, "fetched %s from %s in %s\n", size(got.Bytes), sources(got), took(got.Took))
+	h, err := fleet.Host(to.Name)
+	if err != nil {
+		return "", err
+	}
+	client, err := h.Client(ctx)
+	if err != nil {
+		return "", err
+	}
+	path = filepath.Join(to.State(), "fetched", id+".db")
+	if err := client.Put(ctx, local, path, nil); err != nil {
+		return "", fmt.Errorf("put backup %s on %s: %w", id, to.Name, err)
+	}
+	return path, nil
+}

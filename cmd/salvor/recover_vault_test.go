@@ -1,0 +1,64 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/salvor-project/salvor/internal/datadir"
+	"github.com/salvor-project/salvor/internal/diagnose"
+)
+
+// TestRecoverFromTheVault loses every disk, and the newest backup with a byte
+// on each of its copies: recover finds the backups by itself, says what is
+// lost, and takes the one that is whole.
+func TestRecoverFromTheVault(t *testing.T) {
+	k := newKeeping(t)
+	k.must(codeOK, "vault", "init")
+	revision, hash := k.hash()
+	id := k.backUp(codeOK)
+	k.must(codeOK, "vault", "prove")
+	check(t, k.cluster.KillAll())
+	for _, m := range k.cluster.Config().Members {
+		check(t, os.RemoveAll(m.DataDir))
+	}
+	check(t, os.RemoveAll(k.path("disk1")))
+
+	var d diagnose.Diagnosis
+	k.document(codeFindings, &d, "diagnose")
+	c, ok := d.Chosen()
+	if !ok || c.ID != "vault:"+id || c.Integrity != diagnose.Sound || c.Revision.Value < revision || d.Level.Data != diagnose.D2 {
+		t.Fatalf("level %s, candidates %+v", d.Level, d.Candidates)
+	}
+	k.must(codeStopped, "recover", "--yes")
+	k.must(codeError, "recover", "--source", "vault:none", "--accept-loss", "unknown").says(t, `there is no backup "none"`)
+	e := k.must(codeOK, "recover", "--accept-loss", "unknown")
+	e.says(t, "fetching backup "+id, "from disk2")
+	if left, err := os.ReadDir(k.path("cases")); err != nil || strings.Contains(list(left), fetching) {
+		t.Errorf("left behind: %s, %v", list(left), err)
+	}
+	cfg := k.cluster.Config()
+	brought := cfg.Hosts[0].State() + "/fetched/" + id + ".db"
+	h, err := datadir.HashKVOf(t.Context(), brought, revision)
+	check(t, err)
+	if h.Hash != hash {
+		t.Errorf("HashKV at %d is %d, it was %d", revision, h.Hash, hash)
+	}
+	info, err := os.Stat(brought)
+	check(t, err)
+	if info.Mode().Perm() != 0o600 {
+		t.Errorf("%s has mode %s", brought, info.Mode())
+	}
+	if after, _ := k.hash(); after <= revision {
+		t.Errorf("revision %d after the recovery, %d before", after, revision)
+	}
+}
+
+func list(entries []os.DirEntry) string {
+	var b bytes.Buffer
+	for _, e := range entries {
+		b.WriteString(e.Name() + " ")
+	}
+	return b.String()
+}

@@ -1,0 +1,26 @@
+package cluster
+
+import "time"
+
+// BackupFacts is one backup in the vault, as its signed manifest and its
+// targets tell; nothing of it was fetched.
+type BackupFacts struct {
+	ID       string    `json:"id"`
+	Created  time.Time `json:"created"`
+	Revision int64     `json:"revision"`
+	// Proven is when a proof last restored it to a serving etcd; zero: never.
+	Proven time.Time `json:"proven,omitzero"`
+	// Failed says that its last proof did not pass.
+	Failed bool `json:"failed,omitempty"`
+	// Salvaged says that it was put together from members that did not run.
+	Salvaged bool `json:"salvaged,omitempty"`
+	// Here are the targets that hold it whole and answer; Away hold it and are
+	// not there now, such as tapes in a safe.
+	Here []string `json:"here,omitempty"`
+	Away []string `json:"away,omitempty"`
+	// Fetch is how many sealed bytes have to come, Bytes the snapshot's size.
+	Fetch int64 `json:"fetch"`
+	Bytes int64 `json:"bytes"`
+	// SHA256 is the digest of the snapshot file.
+	SHA256 string `json:"sha256,omitempty"`
+}
