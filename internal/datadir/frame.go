@@ -7,6 +7,7 @@ import (
 	"hash/crc32"
 
 	"go.etcd.io/etcd/server/v3/storage/wal"
+	"go.etcd.io/raft/v3/raftpb"
 )
 
 // castagnoli is the table of the log's checksums (server/storage/wal/wal.go).
@@ -65,6 +66,45 @@ func parseFrame(buf []byte, off int64) (frame, error) {
 
 // errTooLong says that a file goes on where no etcd writes.
 var errTooLong = errors.New("the file is longer than any that etcd writes")
+
+// typed tells whether a record can be of the type that it says. The checksum
+// does not cover the type, and the messages resemble each other: an entry that
+// claims to be a state would vanish in silence, and a state that claims to be
+// an entry would overwrite one. In every file a checksum comes first and the
+// metadata second (server/storage/wal/wal.go, Create and cut), and neither
+// anywhere else; an entry without data is no change of members; a state has a
+// term and nothing but its three numbers.
+func typed(f frame, second bool) bool {
+	switch f.kind {
+	case wal.CrcType:
+		return f.off == 0 && len(f.data) == 0
+	case wal.MetadataType:
+		return second
+	case wal.EntryType:
+		e, _, _, err := wireEntry(f.data)
+		return f.off > 0 && !second && err == nil && (e.kind == raftpb.EntryNormal ||
+			len(e.data) > 0 && (e.kind == raftpb.EntryConfChange || e.kind == raftpb.EntryConfChangeV2))
+	case wal.StateType:
+		return f.off > 0 && !second && isState(f.data)
+	}
+	return f.off > 0 && !second
+}
+
+// isState tells whether a message is a raftpb.HardState with a term.
+func isState(b []byte) bool {
+	term := uint64(0)
+	for len(b) > 0 {
+		f, rest, ok := next(b)
+		if !ok || !f.varint || f.id > 3 {
+			return false
+		}
+		if f.id == 1 {
+			term = f.number
+		}
+		b = rest
+	}
+	return term > 0
+}
 
 // chain is the running checksum of a log. Unknown means that the next record
 // is believed, which is so at the first file that still exists.

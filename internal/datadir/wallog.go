@@ -179,13 +179,15 @@ func (l *walLog) segment(n segmentName, last, live bool, c *chain) {
 	if info, err := os.Stat(path); err == nil && info.ModTime().After(l.modified) {
 		l.modified = info.ModTime()
 	}
-	for off := int64(0); ; {
+	for off, second := int64(0), false; ; {
 		f, err := parseFrame(buf, off)
 		if err == nil {
 			next := *c
-			if next.accepts(f) {
+			if !typed(f, second) {
+				err = errRecord
+			} else if next.accepts(f) {
 				if err = l.record(f); err == nil {
-					*c, off = next, f.end
+					*c, off, second = next, f.end, off == 0
 					continue
 				}
 			} else {
@@ -196,7 +198,7 @@ func (l *walLog) segment(n segmentName, last, live bool, c *chain) {
 		if !ok {
 			return
 		}
-		off = again
+		off, second = again, false
 	}
 }
 
