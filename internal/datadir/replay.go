@@ -126,8 +126,15 @@ func (r *replayer) look() {
 	r.plain = !r.users.IsAuthEnabled() && len(r.alarms.Get(etcdserverpb.AlarmType_NONE)) == 0
 }
 
+// compactionPatience is how long etcd's own code may take for one compaction.
+const compactionPatience = 10 * time.Minute
+
+var errCompaction = fmt.Errorf("a compaction did not end within %s: etcd's own code is stuck, or the disk is", compactionPatience)
+
 // settle waits for a compaction that the db had begun and etcd resumes.
 func (r *replayer) settle(ctx context.Context) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, compactionPatience, errCompaction)
+	defer cancel()
 	for {
 		tx := r.be.ReadTx()
 		tx.RLock()
@@ -139,9 +146,21 @@ func (r *replayer) settle(ctx context.Context) error {
 		}
 		select {
 		case <-ctx.Done():
-			return ctx.Err()
+			return context.Cause(ctx)
 		case <-time.After(2 * time.Millisecond):
 		}
+	}
+}
+
+// await waits for the end of a compaction that was applied.
+func (r *replayer) await(ctx context.Context, done <-chan struct{}) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, compactionPatience, errCompaction)
+	defer cancel()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
 	}
 }
 
@@ -226,11 +245,7 @@ func (r *replayer) applyDecoded(ctx context.Context, d decoded) (k kind, err err
 	defer r.look()
 	result, _ := apply.Apply(r.lg, e, r.applier, r.waiters, membership.ApplyBoth)
 	if result != nil && result.Physc != nil {
-		select {
-		case <-result.Physc:
-		case <-ctx.Done():
-			return d.kind, ctx.Err()
-		}
+		return d.kind, r.await(ctx, result.Physc)
 	}
 	return d.kind, nil
 }

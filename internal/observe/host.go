@@ -88,7 +88,9 @@ func process(ctx context.Context, m cluster.Member) cluster.Known[cluster.Proces
 	if !f.OK {
 		return f
 	}
-	f.Value.Version = supervise.Version(ctx, m, f.Value)
+	if f.Value.Version = supervise.Version(ctx, m, f.Value); f.Value.Version == "" {
+		f.Value.Version = imageVersion(m)
+	}
 	var command []string
 	for _, a := range f.Value.Command {
 		command = append(command, string(Redact([]byte(a))))
