@@ -64,6 +64,24 @@ lint: linter ## Run the linters and the import rules
 	done
 	$(LINTER) run ./...
 
+# One lab at a time, on this box, as root; it is put up when it is not there.
+# The last line that each prints is how the time of the recovery was spent.
+LAB_TESTS := stopped member-lost majority-lost power-cut all-lost machine-dead resumed late-member
+LAB_KUBEADM  := $(addprefix lab-kubeadm-,$(LAB_TESTS))
+LAB_EXTERNAL := $(addprefix lab-external-,$(LAB_TESTS))
+LAB_TIMEOUT ?= 20m
+
+.PHONY: lab-test
+lab-test: ## Wreck and recover real machines in every way, on both layouts (root, Linux)
+	@for t in $(LAB_KUBEADM) $(LAB_EXTERNAL); do $(MAKE) --no-print-directory $$t || exit 1; done
+
+.PHONY: $(LAB_KUBEADM) $(LAB_EXTERNAL)
+$(LAB_KUBEADM) $(LAB_EXTERNAL):
+	@rto=$$(mktemp) && trap 'rm -f "$$rto"' EXIT && \
+	name=$$(echo '$@' | sed 's/^lab-[a-z]*-//; s/\(^\|-\)\([a-z]\)/\U\2/g') && \
+	SALVOR_LAB=1 SALVOR_LAB_RTO="$$rto" SALVOR_LAB_LAYOUT=$(word 2,$(subst -, ,$@)) \
+	  $(GO) test ./lab/e2e -count=1 -v -timeout $(LAB_TIMEOUT) -run "^Test$$name\$$" && cat "$$rto"
+
 .PHONY: fmt
 fmt: linter ## Format the code
 	$(LINTER) fmt ./...
