@@ -99,6 +99,9 @@ func (s *server) hello(_ context.Context, p helloParams) (any, error) {
 		return nil, fmt.Errorf("read the host's name: %w", err)
 	}
 	s.mu.Lock()
+	if !s.greeted && p.Silence > 0 {
+		s.listen(p.Silence)
+	}
 	s.greeted = true
 	s.mu.Unlock()
 	return Hello{Protocol: Protocol, Version: s.opts.Version, Hostname: hostname, OS: runtime.GOOS + "/" + runtime.GOARCH, PID: os.Getpid()}, nil

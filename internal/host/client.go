@@ -30,6 +30,10 @@ type DialOptions struct {
 	CancelGrace time.Duration
 	// IdleTimeout is how long a transfer may stand still; 60 s when 0.
 	IdleTimeout time.Duration
+	// Heartbeat is how often the host hears of this side; 5 s when 0. Silence
+	// is how long it may hear nothing before it takes this side for gone; 30 s
+	// when 0.
+	Heartbeat, Silence time.Duration
 }
 
 // Client is the coordinator's side of one connection. It is safe for use by
@@ -80,6 +84,7 @@ func Dial(ctx context.Context, t Transport, opts DialOptions) (*Client, error) {
 	if err := c.greet(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("greet %s: %w", opts.Host, err), c.Close())
 	}
+	go c.beat(orDefault(opts.Heartbeat, heartbeat))
 	return c, nil
 }
 
@@ -87,7 +92,7 @@ func Dial(ctx context.Context, t Transport, opts DialOptions) (*Client, error) {
 func (c *Client) greet(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, orDefault(c.opts.HelloTimeout, 30*time.Second))
 	defer cancel()
-	if err := c.Call(ctx, methodHello, helloParams{Protocol: Protocol, Version: c.opts.Version}, &c.hello, nil); err != nil {
+	if err := c.Call(ctx, methodHello, helloParams{Protocol: Protocol, Version: c.opts.Version, Silence: orDefault(c.opts.Silence, silence)}, &c.hello, nil); err != nil {
 		return err
 	}
 	return sameVersion(c.hello.Protocol, c.hello.Version, c.opts.Version)

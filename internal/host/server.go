@@ -8,6 +8,7 @@ import (
 	"io"
 	"runtime/debug"
 	"sync"
+	"time"
 
 	"github.com/creachadair/jrpc2"
 )
@@ -54,8 +55,10 @@ func Serve(ctx context.Context, rw io.ReadWriter, methods Methods, opts ServeOpt
 	// The copy lets ctx end a read of standard input, which cannot be closed.
 	in, feed := io.Pipe()
 	defer in.Close()
+	ears := newHearing(rw)
+	s.listen = func(limit time.Duration) { go ears.watch(ctx, limit, cancel) }
 	go func() {
-		_, err := io.Copy(feed, rw)
+		_, err := io.Copy(feed, ears)
 		_ = feed.CloseWithError(err) // nil is io.EOF
 		cancel()                     // at once, even while a write blocks jrpc2
 	}()
@@ -80,6 +83,8 @@ type server struct {
 	opts    ServeOptions
 	methods Methods
 	lock    hostLock
+	// listen ends the connection when the coordinator is silent for so long.
+	listen func(time.Duration)
 
 	mu      sync.Mutex
 	greeted bool
@@ -91,7 +96,7 @@ type server struct {
 func (s *server) withBuiltin(methods Methods) (Methods, error) {
 	all := s.builtin()
 	for name, m := range methods {
-		if _, taken := all[name]; taken || name == methodCancel || m == nil {
+		if _, taken := all[name]; taken || name == methodCancel || name == methodAlive || m == nil {
 			return nil, fmt.Errorf("serve: method %q is nil or built in", name)
 		}
 		all[name] = m
@@ -101,8 +106,11 @@ func (s *server) withBuiltin(methods Methods) (Methods, error) {
 
 // Assign finds a method for jrpc2.
 func (s *server) Assign(_ context.Context, name string) jrpc2.Handler {
-	if name == methodCancel {
+	switch name {
+	case methodCancel:
 		return s.cancelCall
+	case methodAlive:
+		return func(context.Context, *jrpc2.Request) (any, error) { return nil, nil }
 	}
 	m, ok := s.methods[name]
 	if !ok {

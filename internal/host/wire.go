@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"sync/atomic"
+	"time"
 )
 
 // maxMessage is the largest JSON-RPC message, in bytes. Larger things travel
@@ -131,6 +132,9 @@ type progressNote struct {
 type helloParams struct {
 	Protocol int    `json:"protocol"`
 	Version  string `json:"version"`
+	// Silence is after how long without a word the coordinator is gone, in
+	// nanoseconds.
+	Silence time.Duration `json:"silence"`
 }
 
 // Hello is what a host introduces itself with.

@@ -38,6 +38,8 @@ func Run(t *testing.T, open func(t *testing.T) host.Transport) {
 		{"Lock", testLock},
 		{"LockOutlivesTheConnectionUntilWorkStops", testLockUntilStopped},
 		{"ServerKilled", testServerKilled},
+		{"SilentCoordinatorIsGone", testSilence},
+		{"HeartbeatKeepsTheConnection", testHeartbeat},
 		{"Mirror", testMirror},
 		{"Stat", testStat},
 		{"Relay", testRelay},
