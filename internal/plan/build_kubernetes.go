@@ -114,13 +114,37 @@ func (b *builder) releaseAPI(n cluster.Node, canary string, needs ...StepID) Ste
 	return b.add(n.Host, n.Host, AwaitAPI{Canary: canary}, up)
 }
 
-// restartKubelets starts them anew in waves, those of control planes first.
+// freshen starts the kubelets anew that are to start members, while nothing
+// runs that they could wait for: such a one starts a manifest at once, has
+// forgotten the failures of the pod's earlier life, and lists everything anew
+// when the API is back.
+func (b *builder) freshen(members []cluster.Member, needs []StepID) []StepID {
+	var out []StepID
+	for _, m := range members {
+		n, ok := b.facts.Config.Node(m.Host)
+		if m.Run.StaticPod == "" || !ok {
+			continue
+		}
+		id := StepID(string(KindRestartKubelet) + "@" + n.Host)
+		if _, done := b.plan.Step(id); !done {
+			b.add(n.Host, n.Host, RestartKubelet{}, needs...)
+		}
+		out = append(out, id)
+	}
+	return out
+}
+
+// restartKubelets starts them anew in waves, those of control planes first, but
+// for those that were a moment ago.
 func (b *builder) restartKubelets(needs []StepID) []StepID {
 	var planes, workers []cluster.Node
 	for _, n := range b.nodes() {
-		if n.APIServer != (cluster.Component{}) {
+		_, fresh := b.plan.Step(StepID(string(KindRestartKubelet) + "@" + n.Host))
+		switch {
+		case fresh:
+		case n.APIServer != (cluster.Component{}):
 			planes = append(planes, n)
-		} else {
+		default:
 			workers = append(workers, n)
 		}
 	}
