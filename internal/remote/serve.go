@@ -31,11 +31,12 @@ func Methods(version string) host.Methods {
 		methodDone:  method(done),
 		methodDo:    method(do),
 
-		methodSurvey:  method(survey),
-		methodMembers: method(members),
-		methodDisks:   method(disks),
-		methodBundle:  method(collect),
-		methodData:    method(data),
+		methodSurvey:   method(survey),
+		methodJudgeAPI: method(judgeAPI),
+		methodMembers:  method(members),
+		methodDisks:    method(disks),
+		methodBundle:   method(collect),
+		methodData:     method(data),
 	}
 }
 
