@@ -290,7 +290,7 @@ func findQuorumGone(v view) []sighting {
 			gone = append(gone, m)
 		}
 	}
-	if v.alive || v.perhapsAlive() || v.voters-len(gone) >= v.quorum {
+	if len(gone) == 0 || v.alive || v.perhapsAlive() || v.voters-len(gone) >= v.quorum {
 		return nil
 	}
 	s := sighting{subject: "etcd", args: []any{names(gone), v.voters, v.quorum}}

@@ -123,7 +123,7 @@ func findLeaderless(v view) []sighting {
 }
 
 func findQuorumLost(v view) []sighting {
-	if v.alive || v.perhapsAlive() || v.unseen() >= v.quorum {
+	if len(v.members) == 0 || v.alive || v.perhapsAlive() || v.unseen() >= v.quorum {
 		return nil
 	}
 	running := v.with(StateNoQuorum, StateServing)

@@ -128,6 +128,9 @@ func known(name string) bool {
 
 // running finds the processes of a control plane in /proc.
 func (m machine) running() (map[string]cluster.Seen, error) {
+	if !m.real() {
+		return nil, errors.New("these are the files of a machine that does not run")
+	}
 	proc := m.at("/proc")
 	entries, err := os.ReadDir(proc)
 	if err != nil {
