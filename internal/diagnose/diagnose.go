@@ -52,6 +52,11 @@ func (v view) unknown() []say.Text {
 	for _, e := range v.strangers {
 		out = append(out, say.New("unknown.stranger", e.Name, strings.Join(e.PeerURLs, ",")))
 	}
+	if v.alive {
+		for _, h := range v.hidden() {
+			out = append(out, say.New("unknown.hidden", h))
+		}
+	}
 	for _, m := range v.members {
 		if !m.reached {
 			continue
@@ -91,7 +96,7 @@ func (v view) scenario(fs []Finding) Scenario {
 		return MajorityLost
 	case len(v.usable()) > 0:
 		return DataDamaged
-	case v.unseen() > 0:
+	case v.unseen() > 0, v.unread():
 		return Unreachable
 	}
 	return AllLost
@@ -117,9 +122,54 @@ func (v view) aliveScenario(fs []Finding) Scenario {
 		}
 		return Degraded // starting them would not help
 	case len(v.with(StateServing)) == len(v.members) && !ailing(fs):
+		if len(v.hidden()) > 0 {
+			return Unreachable // something vital could not be read
+		}
 		return Healthy
 	}
 	return Degraded
+}
+
+// hidden are the hosts and members of which something vital was asked for and
+// could not be read: it may hide a fault. Logs and the like are not vital: they
+// explain, and decide nothing.
+func (v view) hidden() []string {
+	var out []string
+	told := map[string]bool{}
+	for _, n := range []Need{NeedKubernetes, NeedManifests, NeedKubeCerts, NeedIdentity, NeedKubelet, NeedRuntime, NeedEncryption,
+		NeedFileSystems, NeedAddresses, NeedHash, NeedLinearizable} {
+		for _, m := range v.missing(n) {
+			if !told[m.subject] {
+				told[m.subject] = true
+				out = append(out, m.subject)
+			}
+		}
+	}
+	for _, h := range v.facts.Hosts {
+		blind := false
+		for _, a := range h.Node.APIServers {
+			blind = blind || a.Layer == ""
+		}
+		for _, s := range h.Snapshots {
+			blind = blind || !s.DB.OK && s.Trailer == "" // it could tell of a newer history
+		}
+		if blind && !told[h.Name] {
+			told[h.Name] = true
+			out = append(out, h.Name)
+		}
+	}
+	return out
+}
+
+// unread tells that a member of the lineage lives, or may, whose files could
+// not be read: its data is there, whatever the others have lost.
+func (v view) unread() bool {
+	for _, m := range v.members {
+		if m.reached && !m.facts.Disk.OK && (m.facts.Live.OK && v.sameLineage(m) || m.facts.Process.OK && m.facts.Process.Value.Running) {
+			return true
+		}
+	}
+	return false
 }
 
 // ailing tells that something critical is wrong although every member serves.
@@ -283,6 +333,9 @@ func (v view) summary(d Diagnosis) say.Text {
 	case Impostor:
 		return say.New("scenario.impostor", names(v.with(StateImpostor)))
 	case Unreachable:
+		if v.alive && len(v.with(StateUnknown))+len(v.strangers) == 0 {
+			return say.New("scenario.hidden", strings.Join(v.hidden(), ", "))
+		}
 		unseen := names(v.with(StateUnknown))
 		for _, e := range v.strangers {
 			unseen = strings.TrimPrefix(unseen+", "+e.Name, ", ")

@@ -88,3 +88,13 @@ func codeList(codes []Code) string {
 	}
 	return strings.Join(out, ", ")
 }
+
+// NeedsOf gives the facts without which a class cannot be judged.
+func NeedsOf(code Code) []Need {
+	for _, r := range rules() {
+		if r.code == code {
+			return r.needs
+		}
+	}
+	return nil
+}

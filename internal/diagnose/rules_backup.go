@@ -39,6 +39,8 @@ func findBackupUnusable(v view) []sighting {
 	for _, b := range v.backups() {
 		why := ""
 		switch {
+		case b.Trailer == "":
+			continue // it could not be read: that is unknown, not broken
 		case !b.DB.OK:
 			why = b.DB.Why
 		case b.Trailer == cluster.TrailerWrong:

@@ -175,7 +175,7 @@ func hazardAuthority(v view, in []hazardous) []sighting {
 		for _, k := range v.kubes() {
 			for _, f := range k.facts.Identity {
 				if f.Name == "ca" && f.Digest.OK && f.Digest.Value != a.Value && len(out) == 0 {
-					out = append(out, sighting{h.subject, []any{f.Path, k.host}, []string{fmt.Sprintf("the data names authority %s, %s on %s is %s", a.Value[:min(16, len(a.Value))], f.Path, k.host, f.Digest.Value[:min(16, len(f.Digest.Value))])}})
+					out = append(out, sighting{h.subject, []any{f.Path, k.host}, []string{fmt.Sprintf("the data names authority %s, %s on %s is %s", short(a.Value), f.Path, k.host, short(f.Digest.Value))}})
 				}
 			}
 		}

@@ -39,6 +39,9 @@ func (v view) kube(host string) (kubeView, bool) {
 	return kubeView{}, false
 }
 
+// short is the beginning of a digest, enough to tell two apart.
+func short(digest string) string { return digest[:min(16, len(digest))] }
+
 // urlHost gives the host part of a URL, empty when there is none.
 func urlHost(raw string) string {
 	u, err := url.Parse(raw)
@@ -227,7 +230,7 @@ func findDiffers(name string) func(view) []sighting {
 		}
 		var groups []string
 		for _, d := range order {
-			groups = append(groups, fmt.Sprintf("%s: %s", strings.Join(by[d], ", "), d[:min(16, len(d))]))
+			groups = append(groups, fmt.Sprintf("%s: %s", strings.Join(by[d], ", "), short(d)))
 		}
 		return []sighting{{"kubernetes", []any{path, strings.Join(groups, "; ")}, groups}}
 	}
@@ -299,7 +302,7 @@ func findOtherCA(v view) []sighting {
 		}
 		for _, c := range k.facts.Configs {
 			if own != "" && c.CA.OK && c.CA.Value != own {
-				out = append(out, sighting{k.host, []any{c.Path}, []string{fmt.Sprintf("%s trusts authority %s, the machine's own is %s", c.Path, c.CA.Value[:16], own[:16])}})
+				out = append(out, sighting{k.host, []any{c.Path}, []string{fmt.Sprintf("%s trusts authority %s, the machine's own is %s", c.Path, short(c.CA.Value), short(own))}})
 				break
 			}
 		}

@@ -102,6 +102,12 @@ var findings = map[string]entry{
 	"tell.unknown.stranger": {
 		"add it to salvor.yaml (hosts and members), then `salvor diagnose`",
 		"把它写入 salvor.yaml(hosts 与 members),然后 `salvor diagnose`"},
+	"unknown.hidden": {
+		"%[1]s: something vital could not be read (--verbose lists it)",
+		"%[1]s：有关键信息读不到（--verbose 可列出）"},
+	"tell.unknown.hidden": {
+		"`salvor diagnose --verbose` names it; then again with the rights, or the time (--budget), that it takes",
+		"`salvor diagnose --verbose` 会列出；以足够的权限或时间（--budget）再次执行"},
 	"unknown.disk": {
 		"%[1]s: what its data dir holds (%[2]s)",
 		"%[1]s：数据目录里有什么（%[2]s）"},

@@ -38,6 +38,9 @@ var scenarios = map[string]entry{
 	"scenario.unreachable": {
 		"Too little is in sight: %[1]s could still hold a quorum. Whether data is lost cannot be said, and nothing may be rebuilt until it is known.",
 		"可见信息太少：%[1]s 可能仍持有 quorum。无法判断数据是否丢失；查明之前不得重建任何成员。"},
+	"scenario.hidden": {
+		"All members serve, but something vital on %[1]s could not be read: it may hide a fault.",
+		"全部成员正常服务，但 %[1]s 上有关键信息读不到：可能掩盖故障。"},
 	"scenario.blocked": {
 		"etcd is kept from serving by something that no restore cures: a disk, a mount, a machine, the network. Remove the cause; the data is not the problem.",
 		"etcd 无法服务的原因（磁盘、挂载、主机或网络）不是恢复快照能解决的。先排除原因；问题不在数据。"},

@@ -1,0 +1,200 @@
+package diagnose_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"testing"
+
+	"github.com/salvor-project/salvor/internal/diagnose"
+	"github.com/salvor-project/salvor/internal/diagnose/stories"
+)
+
+func find(d diagnose.Diagnosis, c diagnose.Code) (diagnose.Finding, bool) {
+	for _, f := range d.Findings {
+		if f.Code == c {
+			return f, true
+		}
+	}
+	return diagnose.Finding{}, false
+}
+
+// TestControlIsHealthy: a world in which every fact is known and well has no
+// finding, nothing unknown, and nothing to do.
+func TestControlIsHealthy(t *testing.T) {
+	d := diagnose.Diagnose(stories.Control().Facts)
+	if d.Scenario != diagnose.Healthy || len(d.Findings) > 0 || len(d.Unknown) > 0 || len(d.Unjudged) > 0 || d.Next != "" || d.Cause != nil {
+		t.Errorf("%s, %v, %v, %v, %q", d.Scenario, d.Findings, d.Unknown, d.Unjudged, d.Next)
+	}
+}
+
+// TestFixtures: each class shows in its fixture, with evidence, and not in the
+// healthy world; without the facts that it needs it is not found, and that is
+// said.
+func TestFixtures(t *testing.T) {
+	covered := map[diagnose.Code]bool{}
+	for i, x := range stories.Fixtures() {
+		covered[x.Code] = true
+		t.Run(fmt.Sprintf("%s/%d", x.Code, i), func(t *testing.T) {
+			w := stories.Control()
+			x.Break(w)
+			d := diagnose.Diagnose(w.Facts)
+			f, ok := find(d, x.Code)
+			if !ok {
+				t.Fatalf("not found: %s %v", d.Scenario, d.Findings)
+			}
+			if len(f.Evidence) == 0 || f.Confidence == "" {
+				t.Errorf("no evidence or confidence: %+v", f)
+			}
+			if d.Scenario == diagnose.Healthy && f.Severity == diagnose.Critical && f.Confidence != diagnose.Possible {
+				t.Errorf("critical, and the cluster counts as healthy")
+			}
+			w = stories.Control()
+			x.Break(w)
+			for _, n := range diagnose.NeedsOf(x.Code) {
+				for h := range w.Facts.Hosts {
+					w.Take(n, h)
+				}
+			}
+			d = diagnose.Diagnose(w.Facts)
+			if _, still := find(d, x.Code); still && x.Code != diagnose.HostUnreachable {
+				t.Errorf("still found without the facts it needs")
+			}
+			if !unknown(d, x.Code) {
+				t.Errorf("nothing says that it could not be judged: %v, %v", d.Unjudged, d.Unknown)
+			}
+		})
+	}
+	for _, c := range diagnose.Codes() {
+		if !covered[c] {
+			t.Errorf("no fixture shows %s", c)
+		}
+	}
+}
+
+// unknown tells whether a diagnosis says that a class could not be judged.
+func unknown(d diagnose.Diagnosis, c diagnose.Code) bool {
+	if len(d.Unknown) > 0 {
+		return true
+	}
+	for _, u := range d.Unjudged {
+		for _, o := range u.Codes {
+			if o == c {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// TestTakenFacts takes any one fact away from any one host in every fixture:
+// nothing sick becomes healthy, nothing forbidden allowed, no data that was
+// there is given up, and no finding stands without evidence.
+func TestTakenFacts(t *testing.T) {
+	for _, x := range stories.Fixtures() {
+		w := stories.Control()
+		x.Break(w)
+		before := diagnose.Diagnose(w.Facts)
+		sick := before.Scenario != diagnose.Healthy
+		forbidden := map[string]bool{}
+		for _, a := range before.Forbidden {
+			forbidden[a.Action] = true
+		}
+		for _, n := range stories.Needs() {
+			for h := range w.Facts.Hosts {
+				if h == 2 && n != diagnose.NeedHash && n != diagnose.NeedHost && n != diagnose.NeedDisk && n != diagnose.NeedLive {
+					continue // as host 1, for a quicker test
+				}
+				w := stories.Control()
+				x.Break(w)
+				if !w.Take(n, h) {
+					continue
+				}
+				after := diagnose.Diagnose(w.Facts)
+				at := fmt.Sprintf("%s without %s of host %d", x.Code, n, h)
+				// What only logs tell may go unseen without them; but that is said.
+				f, _ := find(before, x.Code)
+				if sick && after.Scenario == diagnose.Healthy && (f.Confidence == diagnose.Certain || !unknown(after, x.Code)) {
+					t.Errorf("%s: %s became healthy", at, before.Scenario)
+				}
+				for _, a := range after.Allowed {
+					if forbidden[a.Action] && a.Action == diagnose.ActRestore {
+						t.Errorf("%s: %s was forbidden and is allowed now (%s → %s)", at, a.Action, before.Scenario, after.Scenario)
+					}
+				}
+				if c, ok := after.Chosen(); ok && c.Kind == diagnose.FromSnapshot && before.Level.Data == diagnose.D0 {
+					t.Errorf("%s: a snapshot is chosen although the data was intact", at)
+				}
+				for _, f := range after.Findings {
+					if len(f.Evidence) == 0 {
+						t.Errorf("%s: %s has no evidence", at, f.Code)
+					}
+				}
+			}
+		}
+	}
+}
+
+// TestSameBytes: the same facts give the same bytes, also after they were
+// written and read.
+func TestSameBytes(t *testing.T) {
+	for _, x := range stories.Fixtures() {
+		w := stories.Control()
+		x.Break(w)
+		a, _ := json.Marshal(diagnose.Diagnose(w.Facts))
+		stored, err := json.Marshal(w.Facts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		again := stories.Control().Facts
+		again.Hosts = nil
+		if err := json.Unmarshal(stored, &again); err != nil {
+			t.Fatal(err)
+		}
+		if b, _ := json.Marshal(diagnose.Diagnose(again)); string(a) != string(b) {
+			t.Errorf("%s: the stored facts give another diagnosis:\n%s\n%s", x.Code, a, b)
+		}
+	}
+}
+
+// TestTwoFaults: two faults at the same time yield both causes.
+func TestTwoFaults(t *testing.T) {
+	// Faults that do not rest on each other, each on a machine of its own.
+	roots := map[diagnose.Code]bool{diagnose.ClockSkew: true, diagnose.DiskFull: true, diagnose.KubeletCertExpired: true, diagnose.SAKeyDiffers: true,
+		diagnose.EncryptionDiffers: true, diagnose.ManifestDuplicate: true, diagnose.BalancerDown: true, diagnose.BackupStale: true, diagnose.NoSpaceAlarm: true,
+		diagnose.Diverged: true, diagnose.AddressOnTwoHosts: true, diagnose.WebhookDeadlock: true, diagnose.VersionHazard: true, diagnose.OutOfMemory: true,
+		diagnose.APICannotDecrypt: true, diagnose.PeerURLDrift: true, diagnose.FrontProxyDiffers: true, diagnose.DiskSlow: true, diagnose.RuntimeDBDamaged: true}
+	var all []stories.Fixture
+	for _, x := range stories.Fixtures() {
+		if roots[x.Code] {
+			all = append(all, x)
+		}
+	}
+	for i, x := range all {
+		for _, y := range all[i+1:] {
+			if x.Code == y.Code {
+				continue
+			}
+			w := stories.Control()
+			x.Break(w)
+			y.Break(w)
+			d := diagnose.Diagnose(w.Facts)
+			for _, c := range []diagnose.Code{x.Code, y.Code} {
+				if f, ok := find(d, c); !ok {
+					t.Errorf("%s and %s: %s is not found", x.Code, y.Code, c)
+				} else if len(f.CausedBy) > 0 && !explains(f.CausedBy, x.Code, y.Code) {
+					t.Errorf("%s and %s: %s is laid on %v", x.Code, y.Code, c, f.CausedBy)
+				}
+			}
+		}
+	}
+}
+
+// explains tells whether one of two faults is a known cause of the other.
+func explains(causes []diagnose.Code, a, b diagnose.Code) bool {
+	for _, c := range causes {
+		if c == a || c == b {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,174 @@
+package stories
+
+import (
+	"time"
+
+	"github.com/salvor-project/salvor/internal/cluster"
+)
+
+// Control is three members in perfect health with a Kubernetes on each host in
+// which every fact is known and nothing is wrong.
+func Control() *World {
+	w := Serving()
+	for i := range w.Facts.Hosts {
+		h := &w.Facts.Hosts[i]
+		n := h.Members[0].Name
+		w.Facts.Config.Members[i].Run.StaticPod = "/etc/kubernetes/manifests/etcd.yaml"
+		h.Asked, h.Answered = at(), at().Add(time.Second)
+		h.Node = machineOf(n)
+		m := &h.Members[0]
+		m.Certificates = []cluster.Known[cluster.Certificate]{cluster.Is(goodCert("/pki/"+n+"/server.crt", "server", n)), cluster.Is(goodCert("/pki/"+n+"/peer.crt", "peer", n))}
+		m.Mount = cluster.Is(cluster.FileSystem{Role: "etcd-data", For: "/d/" + n, MountPoint: "/", Type: "ext4", Device: 1})
+		m.WALSpace = cluster.Is(cluster.Space{Path: "/wal", TotalBytes: 1 << 40, FreeBytes: 1 << 39})
+		m.Metrics = cluster.Is(cluster.EtcdMetrics{FsyncP99: 0.004, CommitP99: 0.008, HasLeader: true, LeaderChanges: 1})
+		m.Process.Value.Since = at().Add(-48 * time.Hour)
+		m.Live.Value.Version, m.Live.Value.DBSize, m.Live.Value.DBInUse, m.Live.Value.DBQuota = "3.6.5", 50<<20, 40<<20, 2<<30
+		hash := cluster.Is(cluster.HashKV{Revision: 90, CompactRevision: 10, Hash: 7})
+		m.Live.Value.HashKV, m.Live.Value.CommonHash = hash, hash
+		m.Hazards = cluster.Is(goodHazards())
+	}
+	w.Facts.Config.Snapshots = []cluster.SnapshotPlace{{Host: "hm1", Path: "/b"}}
+	w.Facts.Hosts[0].Node.Places = []cluster.BackupPlace{{Path: "/b", Files: cluster.Is(1)}}
+	w.Snapshot(70)
+	s := &w.Facts.Hosts[0].Snapshots[0]
+	s.Device, s.Hazards, s.Size = 9, cluster.Is(goodHazards()), 1<<20
+	return w
+}
+
+func goodCert(path, use, name string) cluster.Certificate {
+	return cluster.Certificate{Source: path, Use: use, Subject: "CN=" + name, Issuer: "CN=ca", Serial: "1", NotBefore: at().Add(-24 * time.Hour),
+		NotAfter: at().Add(300 * 24 * time.Hour), DNSNames: []string{name}, SHA256: "sha-" + path}
+}
+
+func goodHazards() cluster.Hazards {
+	return cluster.Hazards{Objects: 100, System: "uid", Authority: cluster.Is("digest-ca"), TokensSigned: cluster.Is(true),
+		MasterLeases: []string{"10.0.0.1", "10.0.0.2", "10.0.0.3"}, Nodes: []string{"hm1", "hm2", "hm3"}}
+}
+
+func machineOf(n string) cluster.NodeFacts {
+	ip := "10.0.0." + n[1:]
+	node := cluster.NodeFacts{
+		Clock:     cluster.Is(cluster.ClockFacts{Synchronized: cluster.Is(true), System: at(), RTC: cluster.Is(at())}),
+		Addresses: cluster.Is([]string{ip}),
+		Kernel:    cluster.Is([]cluster.Sign{}),
+		Logs: []cluster.LogFacts{{Component: "etcd", Member: n, Source: "/log/etcd", Signs: cluster.Is([]cluster.Sign{})},
+			{Component: "kube-apiserver", Source: "/log/apiserver", Signs: cluster.Is([]cluster.Sign{})},
+			{Component: "kube-controller-manager", Source: "/log/kcm", Signs: cluster.Is([]cluster.Sign{})},
+			{Component: "kubelet", Source: "/log/kubelet", Signs: cluster.Is([]cluster.Sign{})},
+			{Component: "containerd", Source: "/log/containerd", Signs: cluster.Is([]cluster.Sign{})}},
+	}
+	for role, path := range map[string]string{"root": "/", "kubelet": "/var/lib/kubelet", "snapshots": "/b", "etcd-data": "/d/" + n} {
+		device := uint64(1)
+		if role == "snapshots" {
+			device = 9
+		}
+		node.FileSystems = append(node.FileSystems, cluster.Is(cluster.FileSystem{Role: role, For: path, Device: device,
+			Space: cluster.Space{Path: path, TotalBytes: 1 << 40, FreeBytes: 1 << 39, TotalInodes: 1 << 20, FreeInodes: 1 << 19}}))
+	}
+	k := cluster.KubernetesFacts{Present: true,
+		Kubelet: cluster.Is(cluster.ServiceFacts{Unit: "kubelet", Active: "active", Sub: "running", Process: cluster.Is(true), Answers: cluster.Is(true)}),
+		Runtime: cluster.Is(cluster.ServiceFacts{Unit: "containerd", Active: "active", Sub: "running", Process: cluster.Is(true), Answers: cluster.Is(true), Endpoint: "/run/containerd/containerd.sock"}),
+		Encrypt: cluster.Is(cluster.EncryptionFacts{Path: "/etc/kubernetes/enc.yaml", Keys: []string{"aescbc/key1"}}),
+		Running: cluster.Is(map[string]cluster.Seen{})}
+	var manifests []cluster.Manifest
+	for _, p := range []string{"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"} {
+		k.Running.Value[p] = cluster.Seen{PID: 1}
+		manifests = append(manifests, cluster.Manifest{Path: "/etc/kubernetes/manifests/" + p + ".yaml", Pod: cluster.Is(cluster.StaticPod{Name: p, Namespace: "kube-system", Command: []string{p}})})
+	}
+	k.Manifests = cluster.Is(manifests)
+	for _, role := range []string{"ca", "etcd-ca", "front-proxy-ca", "apiserver", "apiserver-etcd-client", "apiserver-kubelet-client", "front-proxy-client", "kubelet-client", "kubeconfig"} {
+		path := "/etc/kubernetes/pki/" + role + ".crt"
+		k.Certs = append(k.Certs, cluster.KubeCertificate{Role: role, Path: path, Certificate: cluster.Is(goodCert(path, role, n)), Authority: "/ca.crt", Issued: cluster.Is(true), KeyFits: cluster.Is(true)})
+	}
+	for _, name := range []string{"ca", "etcd-ca", "front-proxy-ca", "service-account-public", "service-account-private", "encryption-config"} {
+		digest := "digest-" + name
+		if name == "service-account-private" {
+			digest = "digest-service-account-public"
+		}
+		k.Identity = append(k.Identity, cluster.Fingerprint{Name: name, Path: "/etc/kubernetes/" + name, Digest: cluster.Is(digest)})
+	}
+	k.Configs = []cluster.KubeConfig{{Path: "/etc/kubernetes/admin.conf", Server: cluster.Is("https://10.0.0.100:6443"), CA: cluster.Is("digest-ca-of-the-cluster")}}
+	k.Configs[0].CA = cluster.Is("digest-ca")
+	node.Kubernetes = cluster.Is(k)
+	healthy := cluster.Is(cluster.APIHealth{OK: true, Status: 200, Passed: 40})
+	served := goodCert("/etc/kubernetes/pki/apiserver.crt", "apiserver", n)
+	node.APIServers = []cluster.APIServer{
+		{URL: "https://" + ip + ":6443", Direct: true, Named: "kube-apiserver.yaml", Layer: cluster.LayerHTTP, Live: healthy, Ready: healthy, Certificate: cluster.Is(served)},
+		{URL: "https://10.0.0.100:6443", Named: "/etc/kubernetes/admin.conf", Layer: cluster.LayerHTTP, Live: healthy, Ready: healthy, Certificate: cluster.Is(served)}}
+	return node
+}
+
+// Node gives the facts of a member's machine, to be changed.
+func (w *World) Node(n string) *cluster.NodeFacts {
+	for i := range w.Facts.Hosts {
+		if w.Facts.Hosts[i].Name == "h"+n {
+			return &w.Facts.Hosts[i].Node
+		}
+	}
+	panic(n)
+}
+
+// Kube gives the facts of the Kubernetes on a member's machine.
+func (w *World) Kube(n string) *cluster.KubernetesFacts { return &w.Node(n).Kubernetes.Value }
+
+// Said puts a line into the log of a component on a member's machine, of a
+// minute ago.
+func (w *World) Said(n, component string, cause cluster.Cause, count int) *World {
+	return w.SaidAt(n, component, cause, count, at().Add(-time.Minute))
+}
+
+// SaidAt puts a line of some time into a log.
+func (w *World) SaidAt(n, component string, cause cluster.Cause, count int, when time.Time) *World {
+	sign := cluster.Sign{Cause: cause, Count: count, Sample: "said: " + string(cause), Last: when}
+	node := w.Node(n)
+	if component == "kernel" {
+		node.Kernel.Value = append(node.Kernel.Value, sign)
+		return w
+	}
+	for i := range node.Logs {
+		if node.Logs[i].Component == component {
+			node.Logs[i].Signs.Value = append(node.Logs[i].Signs.Value, sign)
+		}
+	}
+	return w
+}
+
+// Cert gives a certificate of the Kubernetes on a machine.
+func (w *World) Cert(n, role string) *cluster.KubeCertificate {
+	for i, c := range w.Kube(n).Certs {
+		if c.Role == role {
+			return &w.Kube(n).Certs[i]
+		}
+	}
+	panic(role)
+}
+
+// Outdated lets a certificate end three hours ago.
+func (w *World) Outdated(role string, ns ...string) *World {
+	for _, n := range ns {
+		w.Cert(n, role).Certificate.Value.NotAfter = at().Add(-3 * time.Hour)
+	}
+	return w
+}
+
+// Finger gives a fingerprint.
+func (w *World) Finger(n, name string) *cluster.Fingerprint {
+	for i, f := range w.Kube(n).Identity {
+		if f.Name == name {
+			return &w.Kube(n).Identity[i]
+		}
+	}
+	panic(name)
+}
+
+// API gives a machine's own API server.
+func (w *World) API(n string) *cluster.APIServer { return &w.Node(n).APIServers[0] }
+
+// Balancer gives the way over the load balancer from a machine.
+func (w *World) Balancer(n string) *cluster.APIServer { return &w.Node(n).APIServers[1] }
+
+// Restore leaves nothing but the snapshot, so that its hazards count.
+func (w *World) Restore() *cluster.Hazards {
+	w.Gone("m1", "m2", "m3")
+	return &w.Facts.Hosts[0].Snapshots[0].Hazards.Value
+}

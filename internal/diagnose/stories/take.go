@@ -1,0 +1,145 @@
+package stories
+
+import (
+	"github.com/salvor-project/salvor/internal/cluster"
+	"github.com/salvor-project/salvor/internal/diagnose"
+)
+
+func taken[T any](k *cluster.Known[T]) { *k = cluster.Unknown[T]("taken") }
+
+// Take makes one kind of fact unknown on one host; false when the host has
+// none of it.
+func (w *World) Take(n diagnose.Need, host int) bool {
+	h := &w.Facts.Hosts[host]
+	if !h.Reached.OK {
+		return false
+	}
+	if n == diagnose.NeedHost {
+		*h = cluster.HostFacts{Name: h.Name, Reached: cluster.Unknown[cluster.HostInfo]("taken")}
+		return true
+	}
+	did := false
+	for i := range h.Members {
+		did = takeMember(&h.Members[i], n) || did
+	}
+	return takeHost(h, n) || did
+}
+
+func takeMember(m *cluster.MemberFacts, n diagnose.Need) bool {
+	live, disk := m.Live.OK, m.Disk.OK
+	switch n {
+	case diagnose.NeedProcess:
+		taken(&m.Process)
+	case diagnose.NeedDisk:
+		taken(&m.Disk)
+	case diagnose.NeedLive:
+		taken(&m.Live)
+	case diagnose.NeedSpace:
+		taken(&m.Space)
+		taken(&m.WALSpace)
+	case diagnose.NeedMount:
+		taken(&m.Mount)
+	case diagnose.NeedMetrics:
+		taken(&m.Metrics)
+	case diagnose.NeedHazards:
+		taken(&m.Hazards)
+	case diagnose.NeedCertificates:
+		for i := range m.Certificates {
+			taken(&m.Certificates[i])
+		}
+	case diagnose.NeedLog:
+		taken(&m.Disk.Value.Log)
+		return disk
+	case diagnose.NeedDB:
+		taken(&m.Disk.Value.DB)
+		return disk
+	case diagnose.NeedLinearizable:
+		taken(&m.Live.Value.Linearizable)
+		return live
+	case diagnose.NeedMembers:
+		taken(&m.Live.Value.Members)
+		return live
+	case diagnose.NeedAlarms:
+		taken(&m.Live.Value.Alarms)
+		return live
+	case diagnose.NeedHash:
+		taken(&m.Live.Value.HashKV)
+		taken(&m.Live.Value.CommonHash)
+		return live
+	default:
+		return false
+	}
+	return true
+}
+
+func takeHost(h *cluster.HostFacts, n diagnose.Need) bool {
+	node, k := &h.Node, &h.Node.Kubernetes.Value
+	switch n {
+	case diagnose.NeedClock:
+		taken(&node.Clock)
+	case diagnose.NeedAddresses:
+		taken(&node.Addresses)
+	case diagnose.NeedKernel:
+		taken(&node.Kernel)
+	case diagnose.NeedKubernetes:
+		taken(&node.Kubernetes)
+	case diagnose.NeedFileSystems:
+		for i := range node.FileSystems {
+			taken(&node.FileSystems[i])
+		}
+	case diagnose.NeedLogs:
+		for i := range node.Logs {
+			taken(&node.Logs[i].Signs)
+		}
+	case diagnose.NeedSnapshots:
+		for i := range h.Snapshots {
+			taken(&h.Snapshots[i].DB)
+			h.Snapshots[i].Trailer, h.Snapshots[i].Damage = "", nil
+		}
+		return len(h.Snapshots) > 0
+	case diagnose.NeedPlaces:
+		for i := range node.Places {
+			taken(&node.Places[i].Files)
+		}
+		return len(node.Places) > 0
+	case diagnose.NeedHazards:
+		for i := range h.Snapshots {
+			taken(&h.Snapshots[i].Hazards)
+		}
+		return len(h.Snapshots) > 0
+	case diagnose.NeedManifests:
+		taken(&k.Manifests)
+	case diagnose.NeedKubelet:
+		taken(&k.Kubelet)
+	case diagnose.NeedRuntime:
+		taken(&k.Runtime)
+	case diagnose.NeedEncryption:
+		taken(&k.Encrypt)
+	case diagnose.NeedKubeCerts:
+		for i := range k.Certs {
+			k.Certs[i].Certificate = cluster.Unknown[cluster.Certificate]("taken")
+			k.Certs[i].Issued, k.Certs[i].KeyFits = cluster.Known[bool]{}, cluster.Known[bool]{}
+		}
+	case diagnose.NeedIdentity:
+		for i := range k.Identity {
+			taken(&k.Identity[i].Digest)
+		}
+	case diagnose.NeedAPIServers:
+		for i := range node.APIServers {
+			a := &node.APIServers[i]
+			*a = cluster.APIServer{URL: a.URL, Direct: a.Direct, Named: a.Named, Why: "taken"}
+		}
+	default:
+		return false
+	}
+	return true
+}
+
+// Needs are all kinds of facts.
+func Needs() []diagnose.Need {
+	return []diagnose.Need{diagnose.NeedHost, diagnose.NeedClock, diagnose.NeedProcess, diagnose.NeedDisk, diagnose.NeedLog, diagnose.NeedDB, diagnose.NeedLive,
+		diagnose.NeedLinearizable, diagnose.NeedMembers, diagnose.NeedAlarms, diagnose.NeedHash, diagnose.NeedSpace, diagnose.NeedMount, diagnose.NeedFileSystems,
+		diagnose.NeedCertificates, diagnose.NeedMetrics, diagnose.NeedLogs, diagnose.NeedKernel, diagnose.NeedKubernetes, diagnose.NeedManifests,
+		diagnose.NeedKubeCerts, diagnose.NeedIdentity, diagnose.NeedKubelet, diagnose.NeedRuntime, diagnose.NeedEncryption, diagnose.NeedAPIServers,
+		diagnose.NeedAddresses, diagnose.NeedSnapshots, diagnose.NeedPlaces, diagnose.NeedHazards}
+}
