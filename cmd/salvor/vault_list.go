@@ -143,7 +143,7 @@ func copies(l backupLine) string {
 // wrong is findings, if anything is wrong in a catalogue.
 func wrong(cat vault.Catalogue) error {
 	if slices.ContainsFunc(cat.Problems, func(p vault.Problem) bool {
-		return p.Code != vault.KeysFromVault && !absentMedium(cat, p)
+		return p.Code != vault.KeysFromVault && p.Code != vault.Leftover && !absentMedium(cat, p)
 	}) {
 		return errFindings
 	}

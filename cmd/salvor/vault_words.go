@@ -85,7 +85,10 @@ func noteText(n catalog.Note) say.Text {
 // problemText is the sentence about something that is wrong in a vault.
 func problemText(p vault.Problem) say.Text {
 	why := ""
-	if p.Err != nil {
+	switch p.Code {
+	case vault.Leftover, vault.Orphan, vault.KeysFromVault, vault.ManifestDiffers, vault.PartMissing:
+		// The sentence says it all.
+	default:
 		why = ": " + strings.TrimSuffix(p.Err.Error(), ".")
 	}
 	if p.Code == vault.TargetDown {

@@ -17,6 +17,7 @@ import (
 	"github.com/salvor-project/salvor/internal/config"
 	"github.com/salvor-project/salvor/internal/datadir"
 	"github.com/salvor-project/salvor/internal/kube"
+	"github.com/salvor-project/salvor/internal/scratch"
 	"github.com/salvor-project/salvor/internal/vault"
 	"github.com/salvor-project/salvor/internal/vault/catalog"
 )
@@ -66,12 +67,12 @@ func (v *Vault) Prove(ctx context.Context, e catalog.Entry, o Proving) (catalog.
 	if err != nil {
 		return catalog.Proof{}, err
 	}
-	scratch, err := os.MkdirTemp(o.Scratch, "salvor-prove-")
+	folder, done, err := scratch.Make(o.Scratch, "salvor-prove-")
 	if err != nil {
 		return catalog.Proof{}, fmt.Errorf("prove backup %s: %w", e.Manifest.ID, err)
 	}
-	defer func() { _ = os.RemoveAll(scratch) }()
-	t := trial{v: v, o: o, e: e, opened: opened, scratch: scratch,
+	defer func() { _ = done() }() // what stays is swept by the next proof
+	t := trial{v: v, o: o, e: e, opened: opened, scratch: folder,
 		proof: catalog.Proof{Backup: e.Manifest.ID, Who: o.Who, Passed: true, Level: -1}}
 	if err := t.run(ctx); err != nil {
 		return t.proof, fmt.Errorf("prove backup %s: %w", e.Manifest.ID, err)

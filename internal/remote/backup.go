@@ -19,6 +19,7 @@ import (
 	"github.com/salvor-project/salvor/internal/datadir"
 	"github.com/salvor-project/salvor/internal/etcd"
 	"github.com/salvor-project/salvor/internal/host"
+	"github.com/salvor-project/salvor/internal/scratch"
 )
 
 // What a backup asks of a host. All of it only reads.
@@ -277,12 +278,12 @@ func salvage(ctx context.Context, p springParams, w io.Writer) (made Made, err e
 	if err := os.MkdirAll(h.State(), 0o700); err != nil {
 		return made, fmt.Errorf("salvage %s: %w", p.Member, err)
 	}
-	scratch, err := os.MkdirTemp(h.State(), "backup-")
+	folder, done, err := scratch.Make(h.State(), "backup-")
 	if err != nil {
 		return made, fmt.Errorf("salvage %s: %w", p.Member, err)
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(scratch)) }()
-	image := filepath.Join(scratch, "salvaged.db")
+	defer func() { err = errors.Join(err, done()) }()
+	image := filepath.Join(folder, "salvaged.db")
 	report, err := datadir.Salvage(ctx, datadir.Source{DB: m.DB(), WALDir: m.WAL()}, image, nil)
 	if err != nil {
 		return made, err

@@ -59,5 +59,5 @@ var vaults = map[string]entry{
 	"vault.document-bad":       {"%s, backup %s: a proof, hold or receipt is not believed%s.", "%s，备份 %s：证明、保留或回执不可信%s。"},
 	"vault.orphan":             {"%s, backup %s: parts without a manifest, left alone%s.", "%s，备份 %s：只有数据没有清单，不予触碰%s。"},
 	"vault.leftover":           {"%s, backup %s: an upload or prune that is under way or was interrupted%s.", "%s，备份 %s：上传或清理正在进行或被中断%s。"},
-	"vault.keys-from-vault":    {"No verification key is configured (vault.trusted): the vault's own are believed.%[3]s", "未配置验证密钥（vault.trusted）：采信库内自带的密钥。%[3]s"},
+	"vault.keys-from-vault":    {"No verification key is configured (vault.trusted): the vault's own are believed.", "未配置验证密钥（vault.trusted）：采信库内自带的密钥。"},
 }

@@ -1,0 +1,55 @@
+// Package scratch makes folders for copies that nobody misses, and removes
+// those that a killed process has left. A folder in use is locked; the lock
+// ends with its process.
+package scratch
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"syscall"
+)
+
+const lockName = ".salvor-scratch"
+
+// Make makes a folder in dir (empty: the temporary one), whose name begins
+// with prefix, and first removes those of the same prefix that no process uses
+// any more. Done removes it.
+func Make(dir, prefix string) (path string, done func() error, err error) {
+	if dir == "" {
+		dir = os.TempDir()
+	}
+	sweep(dir, prefix)
+	path, err = os.MkdirTemp(dir, prefix)
+	if err != nil {
+		return "", nil, fmt.Errorf("make a folder for copies: %w", err)
+	}
+	lock, err := os.OpenFile(filepath.Join(path, lockName), os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	if err == nil {
+		err = syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+	}
+	if err != nil {
+		return "", nil, errors.Join(fmt.Errorf("make a folder for copies: %w", err), os.RemoveAll(path))
+	}
+	return path, func() error { return errors.Join(os.RemoveAll(path), lock.Close()) }, nil
+}
+
+// sweep removes what killed processes left: folders with our lock file that
+// nobody holds. What cannot be removed, or is somebody else's, stays.
+func sweep(dir, prefix string) {
+	old, err := filepath.Glob(filepath.Join(dir, prefix+"*"))
+	if err != nil {
+		return
+	}
+	for _, p := range old {
+		lock, err := os.OpenFile(filepath.Join(p, lockName), os.O_RDWR|syscall.O_NOFOLLOW, 0)
+		if err != nil {
+			continue // none of ours, or one that is being made
+		}
+		if syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) == nil {
+			_ = os.RemoveAll(p) // tried again next time
+		}
+		_ = lock.Close() // nothing was written
+	}
+}
