@@ -106,7 +106,9 @@ func (a *app) runAgent(ctx context.Context, cfg cluster.Config, rank int, once b
 	select {
 	case err := <-serving: // an agent that nobody can ask would be taken for dead
 		stop()
-		_ = <-done // told to stop
+		if runErr := <-done; !errors.Is(runErr, context.Canceled) {
+			err = errors.Join(err, runErr)
+		}
 		return err
 	case err := <-done:
 		if ctx.Err() != nil {
