@@ -6,8 +6,10 @@ package scratch
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 )
 
@@ -21,6 +23,16 @@ func Make(dir, prefix string) (path string, done func() error, err error) {
 		dir = os.TempDir()
 	}
 	sweep(dir, prefix)
+	for range 3 { // another's sweep may take an empty folder for a leftover
+		path, done, err = makeLocked(dir, prefix)
+		if !errors.Is(err, fs.ErrNotExist) {
+			break
+		}
+	}
+	return path, done, err
+}
+
+func makeLocked(dir, prefix string) (path string, done func() error, err error) {
 	path, err = os.MkdirTemp(dir, prefix)
 	if err != nil {
 		return "", nil, fmt.Errorf("make a folder for copies: %w", err)
@@ -45,7 +57,10 @@ func sweep(dir, prefix string) {
 	for _, p := range old {
 		lock, err := os.OpenFile(filepath.Join(p, lockName), os.O_RDWR|syscall.O_NOFOLLOW, 0)
 		if err != nil {
-			continue // none of ours, or one that is being made
+			if strings.Trim(p[len(filepath.Join(dir, prefix)):], "0123456789") == "" {
+				_ = os.Remove(p) // empty: its process was killed before it had locked it
+			}
+			continue
 		}
 		if syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) == nil {
 			_ = os.RemoveAll(p) // tried again next time

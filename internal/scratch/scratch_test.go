@@ -50,11 +50,18 @@ func TestLeftoversAreSweptAndNothingElse(t *testing.T) {
 	if err := os.Mkdir(users, 0o700); err != nil {
 		t.Fatal(err)
 	}
+	early := filepath.Join(dir, "copy-12345") // killed before it was locked
+	if err := os.Mkdir(early, 0o700); err != nil {
+		t.Fatal(err)
+	}
 	ours, done, err := scratch.Make(dir, "copy-")
 	if err != nil {
 		t.Fatal(err)
 	}
 	there := func(p string) bool { _, err := os.Stat(p); return err == nil }
+	if there(early) {
+		t.Error("an empty leftover stays")
+	}
 	if !there(theirs) || !there(users) || !there(ours) {
 		t.Fatal("a folder in use, or somebody else's, was removed")
 	}
