@@ -28,6 +28,7 @@ func Fixtures() []Fixture {
 func machineFixtures() []Fixture {
 	return []Fixture{
 		{diagnose.HostUnreachable, func(w *World) { w.Unreached("m2") }},
+		{diagnose.HostGivenUp, func(w *World) { w.Unreached("m2").GivenUp("m2") }},
 		{diagnose.ClockSkew, func(w *World) { w.Facts.Hosts[1].Reached.Value.Clock = at().Add(-2 * time.Hour) }},
 		{diagnose.HardwareClock, func(w *World) { w.Node("m1").Clock.Value.RTC = cluster.Is(at().AddDate(-6, 0, 0)) }},
 		{diagnose.ClockUnsynced, func(w *World) { w.Node("m1").Clock.Value.Synchronized = cluster.Is(false) }},
