@@ -99,6 +99,7 @@ At three in the morning:   salvor diagnose   and then   salvor recover
 	} {
 		root.AddCommand(c)
 	}
+	group(root)
 	return root
 }
 
