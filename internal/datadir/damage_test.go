@@ -220,8 +220,9 @@ func (v *victim) contentAt(t *testing.T, revision int64) cluster.Content {
 
 // oneRecord tells whether a result differs from the truth in nothing but the
 // bytes of one value, or of one key among records that a compaction has
-// isolated: the same number of keys with the same revisions. bbolt has no
-// checksums, so that no reader of the file can see it.
+// isolated: the same number of keys with the same revisions, or one more when
+// the log writes the key that the record was of before. bbolt has no checksums,
+// so that no reader of the file can see it.
 func (v *victim) oneRecord(t *testing.T, r datadir.Report) bool {
 	t.Helper()
 	list := func(path string) map[string]string {
@@ -242,7 +243,7 @@ func (v *victim) oneRecord(t *testing.T, r datadir.Report) bool {
 			wrong++
 		}
 	}
-	return len(got) == len(want) && wrong <= 1
+	return (len(got) == len(want) || len(got) == len(want)+1) && wrong <= 1
 }
 
 // damage harms a file in one way; ok is false when that changed nothing.
