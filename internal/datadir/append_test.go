@@ -156,54 +156,64 @@ func TestAppenderIsTheApplier(t *testing.T) {
 // appended applies entries to a copy of a db as a salvage does.
 func appended(t *testing.T, from, to string, index uint64, entries [][]byte) (taken int) {
 	t.Helper()
-	copyTo(t, from, to)
-	p, err := openPages(from)
+	taken, err := appendTo(t.Context(), from, to, index, entries)
 	if err != nil {
 		t.Fatal(err)
-	}
-	defer p.close()
-	db, err := sound(t.Context(), p, from)
-	if err != nil {
-		t.Fatal(err)
-	}
-	f, err := os.OpenFile(to, os.O_RDWR, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	a, err := newAppender(t.Context(), f, p, db)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if a == nil {
-		slowly(t, to, index, entries)
-		return 0
-	}
-	for _, data := range entries {
-		_, ok, err := a.apply(rawEntry{data: data}, index+uint64(taken), 3)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if !ok {
-			break
-		}
-		taken++
-	}
-	if err := a.finish(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	if taken == len(entries) && a.pending {
-		if err := compactFile(t.Context(), to, a.compacted); err != nil {
-			t.Fatal(err)
-		}
 	}
 	sane(t, to)
 	slowly(t, to, index+uint64(taken), entries[taken:])
 	return taken
 }
 
+// appendTo applies entries to a copy of a db with an appender alone, as far as
+// it can.
+func appendTo(ctx context.Context, from, to string, index uint64, entries [][]byte) (taken int, err error) {
+	b, err := os.ReadFile(from)
+	if err != nil {
+		return 0, err
+	}
+	if err := os.WriteFile(to, b, 0o600); err != nil {
+		return 0, err
+	}
+	p, err := openPages(from)
+	if err != nil {
+		return 0, err
+	}
+	defer p.close()
+	db, err := sound(ctx, p, from)
+	if err != nil {
+		return 0, err
+	}
+	f, err := os.OpenFile(to, os.O_RDWR, 0)
+	if err != nil {
+		return 0, err
+	}
+	defer f.Close()
+	a, err := newAppender(ctx, f, p, db)
+	if a == nil || err != nil {
+		return 0, err
+	}
+	for _, data := range entries {
+		_, ok, err := a.apply(rawEntry{data: data}, index+uint64(taken), 3)
+		if err != nil {
+			return taken, err
+		}
+		if !ok {
+			break
+		}
+		taken++
+	}
+	if err := a.finish(ctx); err != nil {
+		return taken, err
+	}
+	if taken == len(entries) && a.pending {
+		return taken, compactFile(ctx, to, a.compacted)
+	}
+	return taken, nil
+}
+
 // slowly applies entries with etcd's own applier.
-func slowly(t *testing.T, path string, index uint64, entries [][]byte) {
+func slowly(t testing.TB, path string, index uint64, entries [][]byte) {
 	t.Helper()
 	if len(entries) == 0 {
 		return
@@ -234,7 +244,7 @@ func sane(t *testing.T, path string) {
 	}
 }
 
-func copyTo(t *testing.T, from, to string) {
+func copyTo(t testing.TB, from, to string) {
 	t.Helper()
 	b, err := os.ReadFile(from)
 	if err == nil {

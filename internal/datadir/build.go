@@ -82,14 +82,9 @@ func Identity(name, initialCluster, token string) (clusterID, memberID cluster.I
 // one left is overwritten. Dir.salvor.json beside it describes the build. Progress
 // counts bytes. Files belong to the user who runs this.
 func BuildMember(ctx context.Context, b Build, progress func(done, total int64)) (Built, error) {
-	if progress == nil {
-		progress = func(int64, int64) {}
-	}
-	built, err := build(ctx, b, progress)
-	if err != nil {
-		return Built{}, fmt.Errorf("build %s: %w", b.Dir, err)
-	}
-	return built, nil
+	return told("build "+b.Dir, progress, func(progress func(done, total int64)) (Built, error) {
+		return build(ctx, b, progress)
+	})
 }
 
 func build(ctx context.Context, b Build, progress func(done, total int64)) (Built, error) {

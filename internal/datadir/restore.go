@@ -109,18 +109,13 @@ func AllMembers(dir, initialCluster string) ([]RestoreMember, error) {
 // revision is then that of the finished compaction (server/storage/mvcc/
 // kvstore.go, restore).
 func Restore(ctx context.Context, o RestoreOptions, progress func(done, total int64)) (Restored, error) {
-	if progress == nil {
-		progress = func(int64, int64) {}
-	}
-	w, err := newRestorer(o)
-	if err != nil {
-		return Restored{}, fmt.Errorf("restore %s: %w", o.Source, err)
-	}
-	done, err := w.restore(ctx, progress)
-	if err != nil {
-		return Restored{}, fmt.Errorf("restore %s: %w", o.Source, err)
-	}
-	return done, nil
+	return told("restore "+o.Source, progress, func(progress func(done, total int64)) (Restored, error) {
+		w, err := newRestorer(o)
+		if err != nil {
+			return Restored{}, err
+		}
+		return w.restore(ctx, progress)
+	})
 }
 
 // check refuses options that contradict each other.

@@ -68,12 +68,20 @@ type Report struct {
 // are missing between the db and the log, when the log belongs to another
 // history, when the disk of out has no room, and when out holds anything else.
 func Salvage(ctx context.Context, s Source, out string, progress func(done, total int64)) (Report, error) {
+	return told("salvage "+s.DB, progress, func(progress func(done, total int64)) (Report, error) {
+		return salvage(ctx, s, out, progress)
+	})
+}
+
+// told does work that may be watched, and names it in its error.
+func told[R any](what string, progress func(done, total int64), do func(func(done, total int64)) (R, error)) (R, error) {
 	if progress == nil {
 		progress = func(int64, int64) {}
 	}
-	r, err := salvage(ctx, s, out, progress)
+	r, err := do(progress)
 	if err != nil {
-		return Report{}, fmt.Errorf("salvage %s: %w", s.DB, err)
+		var none R
+		return none, fmt.Errorf("%s: %w", what, err)
 	}
 	return r, nil
 }

@@ -98,14 +98,9 @@ const MaxScavengeList = 1000
 // read. What is at out.part and out.work is overwritten; repeating a finished
 // scavenge returns its report, which lies beside as out.json.
 func Scavenge(ctx context.Context, s Source, out string, progress func(done, total int64)) (Scavenged, error) {
-	if progress == nil {
-		progress = func(int64, int64) {}
-	}
-	r, err := scavenge(ctx, s, out, progress)
-	if err != nil {
-		return Scavenged{}, fmt.Errorf("scavenge %s: %w", s.DB, err)
-	}
-	return r, nil
+	return told("scavenge "+s.DB, progress, func(progress func(done, total int64)) (Scavenged, error) {
+		return scavenge(ctx, s, out, progress)
+	})
 }
 
 func scavenge(ctx context.Context, s Source, out string, progress func(done, total int64)) (Scavenged, error) {
