@@ -10,9 +10,11 @@ import (
 )
 
 const (
-	// holdGrace is how long a component may take to end on SIGTERM. An API
-	// server without etcd never ends its open requests.
-	holdGrace = 4 * time.Second
+	// etcdGrace and holdGrace are how long a member, and what works through an
+	// API server, may take to end on SIGTERM. An API server without etcd never
+	// ends its open requests, and keeps nothing that could be lost.
+	etcdGrace = 3 * time.Second
+	holdGrace = time.Second
 	// holdSettle is how long a component must stay down.
 	holdSettle = time.Second
 	// holdLimit is how long everything of it may take to be gone.
@@ -43,7 +45,14 @@ func (c Component) Hold(ctx context.Context) error {
 }
 
 func (c Component) holdUnit(ctx context.Context) error {
-	return c.awaitGone(ctx, func() error { return systemctl(ctx, "stop", unitName(c.Run.Systemd)) })
+	return c.awaitGone(ctx, func() error { return stopUnit(ctx, unitName(c.Run.Systemd), c.grace()) })
+}
+
+func (c Component) grace() time.Duration {
+	if c.Member != nil {
+		return etcdGrace
+	}
+	return holdGrace
 }
 
 // end stops what runs of a static pod whose manifest is out already.
@@ -53,7 +62,7 @@ func (c Component) end(ctx context.Context, pod cri.Pod) error {
 		return c.kill(ctx, err)
 	}
 	defer runtime.Close()
-	if err := runtime.Stop(ctx, pod, holdGrace); err != nil {
+	if err := runtime.Stop(ctx, pod, c.grace()); err != nil {
 		return c.kill(ctx, err)
 	}
 	// What another runtime, or nobody, started.
@@ -74,7 +83,7 @@ func (c Component) kill(ctx context.Context, why error) error {
 	if c.Member != nil && !isMember(*c.Member, p.Command) {
 		return fmt.Errorf("process %d holds its files, but is not etcd, so it is left alone: end it yourself (%w)", p.PID, why)
 	}
-	if err := end(ctx, p, holdGrace); err != nil {
+	if err := end(ctx, p, c.grace()); err != nil {
 		return fmt.Errorf("%w (%w)", err, why)
 	}
 	return nil
