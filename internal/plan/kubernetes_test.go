@@ -1,0 +1,203 @@
+package plan_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/salvor-project/salvor/internal/cluster"
+	"github.com/salvor-project/salvor/internal/diagnose"
+	"github.com/salvor-project/salvor/internal/diagnose/stories"
+	"github.com/salvor-project/salvor/internal/plan"
+)
+
+// kubeadm puts a whole control plane of static pods, and a worker, on a world.
+func kubeadm(w *stories.World) *stories.World {
+	k := &w.Facts.Config.Kubernetes
+	k.LoadBalancer = "https://10.0.0.100:6443"
+	for i := range w.Facts.Config.Members {
+		m := &w.Facts.Config.Members[i]
+		m.Run = cluster.Supervisor{StaticPod: "/etc/kubernetes/manifests/etcd.yaml"}
+		pod := func(r cluster.Role) cluster.Component {
+			return cluster.Component{StaticPod: "/etc/kubernetes/manifests/" + string(r) + ".yaml"}
+		}
+		k.Nodes = append(k.Nodes, cluster.Node{Host: m.Host, Kubeconfig: "/etc/kubernetes/admin.conf", API: fmt.Sprintf("https://10.0.0.%d:6443", i+1),
+			APIServer: pod(cluster.RoleAPIServer), ControllerManager: pod(cluster.RoleControllerManager), Scheduler: pod(cluster.RoleScheduler)})
+	}
+	k.Nodes = append(k.Nodes, cluster.Node{Host: "worker"})
+	w.Facts.Config.Hosts = append(w.Facts.Config.Hosts, cluster.Host{Name: "worker", Via: cluster.ViaSSH, Address: "w"})
+	w.Facts.Hosts = append(w.Facts.Hosts, cluster.HostFacts{Name: "worker", Reached: w.Facts.Hosts[0].Reached})
+	return w
+}
+
+func kubePlan(t *testing.T, w *stories.World) plan.Plan {
+	t.Helper()
+	p, err := plan.Build(w.Facts, diagnose.Diagnose(w.Facts), choices())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// comesAfter tells whether a step needs another, directly or not.
+func comesAfter(p plan.Plan, later, earlier plan.StepID) bool {
+	s, ok := p.Step(later)
+	if !ok {
+		return false
+	}
+	return slices.ContainsFunc(s.Needs, func(n plan.StepID) bool { return n == earlier || comesAfter(p, n, earlier) })
+}
+
+// TestOrderOfAWholeControlPlane: failures.md, safe restore order.
+func TestOrderOfAWholeControlPlane(t *testing.T) {
+	p := kubePlan(t, kubeadm(stories.Serving().Alone("m1").Gone("m2", "m3")))
+	ids := func(prefix string) []plan.StepID {
+		var out []plan.StepID
+		for _, s := range p.Steps {
+			if strings.HasPrefix(string(s.ID), prefix) {
+				out = append(out, s.ID)
+			}
+		}
+		if len(out) == 0 {
+			t.Fatalf("no step %s", prefix)
+		}
+		return out
+	}
+	order := func(earlier, later string) {
+		t.Helper()
+		for _, e := range ids(earlier) {
+			for _, l := range ids(later) {
+				if !comesAfter(p, l, e) {
+					t.Errorf("%s does not wait for %s", l, e)
+				}
+			}
+		}
+	}
+	order("fence-component@kube-apiserver", "stop-member")
+	order("stop-member", "salvage")
+	order("build-member", "set-aside")
+	order("put-in-place", "start-member")
+	order("start-member", "canary")
+	order("canary", "release-component")
+	order("fence-component", "release-component")
+	order("await-api@hm1", "release-component@kube-apiserver.hm2")
+	order("await-api", "release-component@kube-controller-manager")
+	order("await-api", "release-component@kube-scheduler")
+	order("release-component", "restart-kubelet@worker")
+	order("restart-kubelet", "await-nodes")
+	order("release-component", "await-balancer")
+	if n := len(ids("fence-component")); n != 9 {
+		t.Errorf("%d components are held back, want 9", n)
+	}
+	if n := len(ids("restart-kubelet")); n != 4 {
+		t.Errorf("%d kubelets are started anew, want each once", n)
+	}
+	if a, _ := p.Step("await-api@hm1"); a.Action != (plan.AwaitAPI{Canary: "case-1"}) {
+		t.Errorf("the first API server does not prove a write: %+v", a.Action)
+	}
+	if len(p.Expect.APIServers) != 3 || len(p.Expect.Nodes) != 4 {
+		t.Errorf("expected are %v and %v", p.Expect.APIServers, p.Expect.Nodes)
+	}
+}
+
+// TestALivingQuorumKeepsItsAPI: only the API server of the machine whose member
+// is replaced is held back.
+func TestALivingQuorumKeepsItsAPI(t *testing.T) {
+	p := kubePlan(t, kubeadm(stories.Serving().Gone("m2")))
+	for _, s := range p.Steps {
+		if _, ok := s.Action.(plan.FenceComponent); ok && s.Host != "hm2" {
+			t.Errorf("%s holds back what serves", s.ID)
+		}
+	}
+	if !comesAfter(p, "start-member@m2", "fence-component@kube-apiserver.hm2") {
+		t.Error("the kubelet of hm2 would wait for an API server that hangs")
+	}
+	if !comesAfter(p, "release-component@kube-apiserver.hm2", "promote-learner@m2") {
+		t.Error("the API server returns before its member")
+	}
+}
+
+// TestAMachineThatIsDeadIsLeftOut: nothing is planned on it.
+func TestAMachineThatIsDeadIsLeftOut(t *testing.T) {
+	w := kubeadm(stories.Serving().Alone("m1").Gone("m2").Unreached("m3").GivenUp("m3"))
+	p := kubePlan(t, w)
+	for _, s := range p.Steps {
+		if s.Host == "hm3" {
+			t.Errorf("%s is planned on a dead machine", s.ID)
+		}
+	}
+	if len(p.Expect.APIServers) != 2 || slices.Contains(p.Expect.Nodes, "hm3") {
+		t.Errorf("expected are %v and %v", p.Expect.APIServers, p.Expect.Nodes)
+	}
+	var warned []string
+	for _, w := range p.Warnings {
+		warned = append(warned, w.Key)
+	}
+	for _, want := range []string{"warning.left-out", "warning.even"} {
+		if !slices.Contains(warned, want) {
+			t.Errorf("no %s among %v", want, warned)
+		}
+	}
+}
+
+// TestUnsafePlansOfAControlPlaneAreRefused breaks a good plan in every way that
+// Check knows.
+func TestUnsafePlansOfAControlPlaneAreRefused(t *testing.T) {
+	good := kubePlan(t, kubeadm(stories.Serving().Alone("m1").Gone("m2", "m3")))
+	for name, breakIt := range map[string]func(*plan.Plan){
+		"an API server runs on": func(p *plan.Plan) {
+			p.Steps = slices.DeleteFunc(p.Steps, func(s plan.Step) bool { return s.ID == "fence-component@kube-apiserver.hm2" })
+			for i := range p.Steps {
+				p.Steps[i].Needs = slices.DeleteFunc(p.Steps[i].Needs, func(n plan.StepID) bool { return n == "fence-component@kube-apiserver.hm2" })
+			}
+		},
+		"a member is stopped first":      func(p *plan.Plan) { needs(p, "stop-member@m1", "fence-component@kube-apiserver.hm1") },
+		"released before etcd is proven": func(p *plan.Plan) { needs(p, "release-component@kube-apiserver.hm1", "start-member@m3") },
+		"never released": func(p *plan.Plan) {
+			p.Steps = slices.DeleteFunc(p.Steps, func(s plan.Step) bool { return s.ID == "release-component@kube-scheduler.hm3" })
+			for i := range p.Steps {
+				p.Steps[i].Needs = slices.DeleteFunc(p.Steps[i].Needs, func(n plan.StepID) bool { return n == "release-component@kube-scheduler.hm3" })
+			}
+		},
+		"controllers before an API": func(p *plan.Plan) { needs(p, "release-component@kube-controller-manager.hm1", "canary@m1") },
+	} {
+		b, err := json.Marshal(good)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var p plan.Plan
+		if err := json.Unmarshal(b, &p); err != nil {
+			t.Fatal(err)
+		}
+		if err := p.Check(); err != nil {
+			t.Fatalf("the plan is refused before it is broken: %v", err)
+		}
+		breakIt(&p)
+		if err := p.Check(); err == nil {
+			t.Errorf("%s: the plan passed", name)
+		}
+	}
+}
+
+func needs(p *plan.Plan, id plan.StepID, want ...plan.StepID) {
+	for i := range p.Steps {
+		if p.Steps[i].ID == id {
+			p.Steps[i].Needs = want
+		}
+	}
+}
+
+// TestRollbackHoldsTheAPIBack: the old files return while no API server looks.
+func TestRollbackHoldsTheAPIBack(t *testing.T) {
+	w := kubeadm(stories.Serving().Alone("m1").Gone("m2", "m3"))
+	p := kubePlan(t, w)
+	back, err := plan.Rollback(p, w.Facts, map[plan.StepID]plan.Effect{"set-aside@m1": plan.EffectHad}, plan.Choices{Case: "case-2"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !comesAfter(back, "stop-member@m1", "fence-component@kube-apiserver.hm3") || !comesAfter(back, "release-component@kube-apiserver.hm1", "put-in-place@m1") {
+		t.Error("the API is not held back, or not let go")
+	}
+}
