@@ -317,6 +317,18 @@ func hostFact(h cluster.HostFacts, n Need) []string {
 	if !k.OK || !k.Value.Present {
 		return out
 	}
+	return append(out, kubeFact(h.Node, n)...)
+}
+
+// kubeFact gives the reasons why a fact of a host's Kubernetes is unknown.
+func kubeFact(node cluster.NodeFacts, n Need) []string {
+	var out []string
+	note := func(ok bool, why string) {
+		if !ok && why != "" {
+			out = append(out, why)
+		}
+	}
+	k := node.Kubernetes
 	switch n {
 	case NeedManifests:
 		note(known(k.Value.Manifests))

@@ -3,7 +3,6 @@ package observe
 import (
 	"context"
 	"net"
-	"net/url"
 	"strings"
 	"sync"
 	"time"
@@ -118,13 +117,4 @@ func (m machine) addresses() ([]string, error) {
 		}
 	}
 	return out, nil
-}
-
-// hostOf gives the host part of a URL.
-func hostOf(raw string) string {
-	u, err := url.Parse(raw)
-	if err != nil {
-		return ""
-	}
-	return u.Hostname()
 }

@@ -214,10 +214,7 @@ func TestNoSecretLeaves(t *testing.T) {
 	m.write("/var/lib/kubelet/kubeadm-flags.env", []byte("KUBELET_KUBEADM_ARGS=--bootstrap abcdef.plantedboot12345\n"))
 	m.write("/var/log/pods/kube-system_kube-apiserver-cp-1_u/kube-apiserver/0.log", []byte("2026-01-01T00:00:00Z stderr F command failed: no such file or directory Authorization: Bearer plantedbearer6 "+token+
 		"\n2026-01-01T00:00:00Z stderr F dial https://root:plantedurl7@10.0.0.1 permission denied\n-----BEGIN RSA PRIVATE KEY-----\ncGxhbnRlZGtleQ==\n-----END RSA PRIVATE KEY-----\n"))
-	var planted []string
-	for _, s := range []string{"plantedpassword1", "plantedtoken2", "plantedvalue3", "plantedunit4", "plantedunit5", "plantedboot12345", "plantedbearer6", "plantedurl7", "cGxhbnRlZGtleQ", "c2lnbmF0dXJlcGxhbnRlZA", "YWFhYWFhYWFh"} {
-		planted = append(planted, s)
-	}
+	planted := []string{"plantedpassword1", "plantedtoken2", "plantedvalue3", "plantedunit4", "plantedunit5", "plantedboot12345", "plantedbearer6", "plantedurl7", "cGxhbnRlZGtleQ", "c2lnbmF0dXJlcGxhbnRlZA", "YWFhYWFhYWFh"}
 	for _, path := range []string{"/etc/kubernetes/pki/sa.key", "/etc/kubernetes/pki/apiserver.key", "/var/lib/kubelet/pki/kubelet-client-current.pem"} {
 		b, err := os.ReadFile(filepath.Join(m.root, path))
 		if err != nil {

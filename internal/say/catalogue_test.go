@@ -199,17 +199,6 @@ func finderName(e ast.Expr) string {
 	return ""
 }
 
-func findFunction(t *testing.T, s *source, name string) function {
-	t.Helper()
-	for _, f := range s.functions() {
-		if f.name == name {
-			return f
-		}
-	}
-	t.Fatalf("%s has no function %s", s.dir, name)
-	return function{}
-}
-
 // sightings notes the lengths of all []any{…} in a function and in what it
 // calls in its own package.
 func (s *source) sightings(t *testing.T, name string, counts map[int]bool, seen map[string]bool) {

@@ -73,7 +73,7 @@ func takeMember(m *cluster.MemberFacts, n diagnose.Need) bool {
 }
 
 func takeHost(h *cluster.HostFacts, n diagnose.Need) bool {
-	node, k := &h.Node, &h.Node.Kubernetes.Value
+	node := &h.Node
 	switch n {
 	case diagnose.NeedClock:
 		taken(&node.Clock)
@@ -107,6 +107,15 @@ func takeHost(h *cluster.HostFacts, n diagnose.Need) bool {
 			taken(&h.Snapshots[i].Hazards)
 		}
 		return len(h.Snapshots) > 0
+	default:
+		return takeKube(node, n)
+	}
+	return true
+}
+
+func takeKube(node *cluster.NodeFacts, n diagnose.Need) bool {
+	k := &node.Kubernetes.Value
+	switch n {
 	case diagnose.NeedManifests:
 		taken(&k.Manifests)
 	case diagnose.NeedKubelet:
