@@ -90,7 +90,7 @@ const (
 // or for the cluster as a whole, names it.
 func (v view) findings() []Finding {
 	out := []Finding{}
-	for _, r := range rules() {
+	for _, r := range v.table {
 		for _, s := range r.find(v) {
 			f := Finding{Code: r.code, Severity: r.severity, Subject: s.subject, Evidence: s.evidence, Confidence: Certain,
 				Text: say.New("finding."+string(r.code), append([]any{s.subject}, s.args...)...)}
@@ -181,7 +181,7 @@ func root(fs []Finding) (Finding, bool) {
 func (v view) unjudged() []Unjudged {
 	codes := map[Need][]Code{}
 	var order []Need
-	for _, r := range rules() {
+	for _, r := range v.table {
 		for _, n := range r.needs {
 			if codes[n] == nil {
 				order = append(order, n)

@@ -17,7 +17,9 @@ type hazardous struct {
 
 // toRestore are the data that a recovery would put back: the chosen snapshot
 // or survivor, when nothing serves.
-func (v view) toRestore() []hazardous {
+func (v view) toRestore() []hazardous { return v.restore }
+
+func (v view) findRestore() []hazardous {
 	if v.alive {
 		return nil
 	}

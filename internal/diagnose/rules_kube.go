@@ -20,7 +20,9 @@ type kubeView struct {
 }
 
 // kubes are the reached hosts with Kubernetes on them.
-func (v view) kubes() []kubeView {
+func (v view) kubes() []kubeView { return v.kubeViews }
+
+func (v view) findKubes() []kubeView {
 	var out []kubeView
 	for _, h := range v.facts.Hosts {
 		if k := h.Node.Kubernetes; h.Reached.OK && k.OK && k.Value.Present {

@@ -26,6 +26,11 @@ type view struct {
 	// strangers are voters of the list that salvor.yaml does not name: nothing
 	// is known of them.
 	strangers []cluster.MemberEntry
+	// table are the rules, kubeViews the Kubernetes of each host, restore the
+	// data that a recovery would put back: made once, since many rules ask.
+	table     []rule
+	kubeViews []kubeView
+	restore   []hazardous
 	// alive is true when a linearizable read succeeded: a quorum serves.
 	alive bool
 }
@@ -60,6 +65,8 @@ func newView(f cluster.Facts) view {
 	for i := range v.members {
 		v.members[i].state = v.stateOf(v.members[i])
 	}
+	v.table, v.kubeViews = rules(), v.findKubes()
+	v.restore = v.findRestore()
 	return v
 }
 
