@@ -208,6 +208,9 @@ func (w *agentWork) care(ctx context.Context, v *backup.Vault) {
 	if err != nil {
 		w.app.log("copies are not complete: %v", err)
 	}
+	if err := v.LockKept(ctx, time.Now()); err != nil {
+		w.app.log("locks are not set: %v", err)
+	}
 	if _, dropped, err := v.Prune(ctx, v.Policy, false); err != nil {
 		w.app.log("%v", err)
 	} else {

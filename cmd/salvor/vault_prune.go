@@ -77,6 +77,7 @@ func (a *app) vaultPrune(ctx context.Context, v *backup.Vault, dry bool) error {
 		removed = append(removed, l)
 	}
 	if !dry && pruneErr == nil {
+		failed = errors.Join(failed, v.LockKept(ctx, time.Now()))
 		left, err := v.Collect(ctx)
 		failed = errors.Join(failed, err)
 		for _, x := range left {

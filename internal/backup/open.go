@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -73,7 +74,10 @@ func Open(c *cluster.Vault, o Options) (*Vault, error) {
 		}
 		v.Targets = append(v.Targets, one)
 	}
-	cfg.Targets = v.Targets
+	cfg.Targets, cfg.Later = v.Targets, map[string]bool{}
+	for _, t := range c.Targets {
+		cfg.Later[t.Name] = len(t.Tiers) > 0 && len(v.Policy.Tiers) > 0 && !slices.Contains(t.Tiers, v.Policy.Tiers[0].Name)
+	}
 	for _, text := range c.Trusted {
 		key, err := catalog.ParsePublic(text)
 		if err != nil {

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/salvor-project/salvor/internal/vault"
-	"github.com/salvor-project/salvor/internal/vault/catalog"
 	"github.com/salvor-project/salvor/internal/vault/policy"
 )
 
@@ -128,20 +127,6 @@ func (m *metrics) String() string {
 		}
 	}
 	return b.String()
-}
-
-// CompleteKept makes the copies that are missing of all backups that the
-// policy keeps: what is dropped next is not copied.
-func (v *Vault) CompleteKept(ctx context.Context, now time.Time) ([]vault.Copied, error) {
-	cat, err := v.List(ctx)
-	if err != nil {
-		return nil, err
-	}
-	kept := map[string]bool{}
-	for _, k := range policy.Keep(cat.Entries, v.Policy, now).Keep {
-		kept[k.Backup] = true
-	}
-	return v.Complete(ctx, func(e catalog.Entry, _ string) bool { return kept[e.Manifest.ID] })
 }
 
 // Newest gives when the newest backup of a cluster was made that is whole

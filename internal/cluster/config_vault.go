@@ -57,6 +57,9 @@ type VaultTarget struct {
 	Offsite bool `json:"offsite,omitempty" yaml:"offsite,omitempty"`
 	// Offline says that who owns the network cannot reach it.
 	Offline bool `json:"offline,omitempty" yaml:"offline,omitempty"`
+	// Tiers are the tiers whose backups it holds; all if left out. One without
+	// the first tier gets its copies when backups move on.
+	Tiers []string `json:"tiers,omitempty" yaml:"tiers,omitempty"`
 }
 
 // VaultS3 is a bucket of an S3-compatible store. Without Credentials the
@@ -94,6 +97,9 @@ type VaultTier struct {
 	Name  string `json:"name" yaml:"name"`
 	For   Span   `json:"for" yaml:"for"`
 	Every Span   `json:"every,omitzero" yaml:"every,omitempty"`
+	// Lock locks what the tier keeps for as long as it keeps it, on targets
+	// with a lock.
+	Lock bool `json:"lock,omitempty" yaml:"lock,omitempty"`
 }
 
 // VaultObjectives are what is asked of the vault; objectives.rpo is the age

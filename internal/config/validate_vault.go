@@ -3,6 +3,7 @@ package config
 import (
 	"net"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/salvor-project/salvor/internal/cluster"
@@ -24,6 +25,11 @@ func (j *judge) vault() {
 	for i, t := range v.Targets {
 		j.name(at(path, "targets", i, "name"), "target", t.Name, names, i)
 		j.target(at(path, "targets", i), t)
+		for n, tier := range t.Tiers {
+			if !slices.Contains(tierNames(*v), tier) {
+				j.add(at(path, "targets", i, "tiers", n), "no tier is named %q (there are: %s)", tier, strings.Join(tierNames(*v), ", "))
+			}
+		}
 	}
 	for i, r := range v.Recipients {
 		if strings.HasPrefix(r, "AGE-SECRET-KEY") || strings.Contains(r, "PRIVATE KEY") {
@@ -66,6 +72,18 @@ func (j *judge) vault() {
 			j.add(at(path, "objectives", n.name), "must not be negative")
 		}
 	}
+}
+
+// tierNames are those of the file, else the ones that hold without.
+func tierNames(v cluster.Vault) []string {
+	names := []string{"hot", "cold", "archive"}
+	if len(v.Tiers) > 0 {
+		names = nil
+	}
+	for _, t := range v.Tiers {
+		names = append(names, t.Name)
+	}
+	return names
 }
 
 // target checks one place for backups.

@@ -63,6 +63,9 @@ func (v *Vault) Begin(ctx context.Context, cluster catalog.Cluster, retainUntil 
 			b.failed[t.Name()] = err
 			continue
 		}
+		if v.cfg.Later[t.Name()] {
+			continue
+		}
 		b.live = append(b.live, t)
 	}
 	if err := b.lock(ctx); err != nil {
@@ -83,7 +86,7 @@ func (b *Backup) lock(ctx context.Context) error {
 	name := lockName(until, v.stamp())
 	failed, locks := maps.Clone(b.failed), maps.Clone(b.locks) // a late answer must not meet what is changed below
 	said := v.each(ctx, func(ctx context.Context, t target.Target) error {
-		if failed[t.Name()] != nil {
+		if failed[t.Name()] != nil || v.cfg.Later[t.Name()] {
 			return nil
 		}
 		if err := v.putLock(ctx, t, id, name, until, "upload"); err != nil {

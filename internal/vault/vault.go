@@ -33,6 +33,7 @@ import (
 // Config is what a vault is made of.
 type Config struct {
 	Targets    []target.Target
+	Later      map[string]bool                          // targets that Begin passes over: Complete copies to them
 	Trusted    []ed25519.PublicKey                      // verification keys; none: those that lie in the vault, see catalog.TrustVault
 	Signer     ed25519.PrivateKey                       // needed to write
 	Recipients []seal.Recipient                         // who can open backups; needed to back up, unless Plain
