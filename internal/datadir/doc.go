@@ -4,6 +4,9 @@
 // What only reads (Inspect, InspectSnapshot, ContentOf, ChangesSince) uses
 // pread and this package's own bounds-checked reader of bbolt's format, never
 // a memory map: a damaged or truncated db is then a finding, not a SIGBUS.
-// What writes (Salvage, BuildMember) works on copies and uses etcd's own
-// packages.
+// What writes never touches its source. Restore and BuildMember write bbolt's
+// pages themselves; so does Salvage, as long as a log holds what fills logs, and
+// etcd's own applier goes on behind that. Both are held against etcd's code and
+// against real servers of every supported minor, in tests. Scavenge is for a db
+// of which only pages are left.
 package datadir

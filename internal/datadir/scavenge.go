@@ -3,7 +3,6 @@ package datadir
 import (
 	"context"
 	"errors"
-	"fmt"
 	"math"
 	"os"
 	"path/filepath"

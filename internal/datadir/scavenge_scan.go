@@ -178,6 +178,10 @@ func namesBuckets(pg page) bool {
 	return keys
 }
 
+// maxStray bounds the length of a page that is believed without a tree that
+// leads to it, in bytes: far above any request that etcd takes.
+const maxStray = 32 << 20
+
 // eachPage visits every page of the file that has the shape of a leaf or a
 // branch, in the order of the file; what overflows is passed over.
 func (sc *scavenger) eachPage(ctx context.Context, visit func(pg page)) error {
@@ -194,8 +198,8 @@ func (sc *scavenger) eachPage(ctx context.Context, visit func(pg page)) error {
 				continue // a sector that cannot be read
 			}
 		}
-		id, flags, _, _ := pageHeader(head)
-		if id != n || (flags != leafPage && flags != branchPage) {
+		id, flags, _, overflow := pageHeader(head)
+		if id != n || (flags != leafPage && flags != branchPage) || int64(overflow)*size > maxStray {
 			continue
 		}
 		pg, err := p.page(n, 0)
