@@ -93,21 +93,19 @@ func (c *Client) WatchTooOld(ctx context.Context, revision int64) (bool, error) 
 	}
 	in := bufio.NewScanner(res.Body)
 	in.Buffer(nil, 1<<20)
-	for in.Scan() {
-		var event struct {
-			Type   string
-			Object struct {
-				Code    int
-				Message string
-			}
-		}
-		if err := json.Unmarshal(in.Bytes(), &event); err != nil {
-			return false, fmt.Errorf("read watch: %w", err)
-		}
-		if event.Type == "ERROR" {
-			return event.Object.Code == http.StatusGone || strings.Contains(event.Object.Message, "too old resource version"), nil
-		}
-		return false, nil
+	if !in.Scan() {
+		return false, in.Err()
 	}
-	return false, in.Err()
+	var event struct {
+		Type   string
+		Object struct {
+			Code    int
+			Message string
+		}
+	}
+	if err := json.Unmarshal(in.Bytes(), &event); err != nil {
+		return false, fmt.Errorf("read watch: %w", err)
+	}
+	gone := event.Object.Code == http.StatusGone || strings.Contains(event.Object.Message, "too old resource version")
+	return event.Type == "ERROR" && gone, nil
 }
