@@ -197,6 +197,9 @@ func (s Site) Identify(m Machine, all []Machine, balancer string) error {
 		{"etc/hosts", hosts, 0o644},
 		{"etc/machine-id", hex.EncodeToString(sum[:16]) + "\n", 0o444},
 		{"etc/lab-routes", routes, 0o755},
+		// The machines share this box's kernel: what it says of another one's
+		// disk must not stand in the journal of all.
+		{"etc/systemd/journald.conf.d/lab.conf", "[Journal]\nReadKMsg=no\n", 0o644},
 	} {
 		if err := s.Write(m, f.path, f.text, f.mode); err != nil {
 			return fmt.Errorf("write %s of %s: %w", f.path, m.Name, err)
