@@ -32,12 +32,22 @@ type bench struct {
 	runs int
 }
 
-// programs are built once for all tests.
-var programs = sync.OnceValues(func() (string, error) {
+// TestMain makes the folder of the programs, and removes it.
+func TestMain(m *testing.M) {
 	dir, err := os.MkdirTemp("", "salvor-e2e-")
 	if err != nil {
-		return "", err
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
 	}
+	os.Setenv("SALVOR_E2E_PROGRAMS", dir)
+	code := m.Run()
+	os.RemoveAll(dir)
+	os.Exit(code)
+}
+
+// programs are built once for all tests.
+var programs = sync.OnceValues(func() (string, error) {
+	dir := os.Getenv("SALVOR_E2E_PROGRAMS")
 	for name, pkg := range map[string]string{"salvor": "./cmd/salvor", "lab": "./lab"} {
 		cmd := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", filepath.Join(dir, name), pkg)
 		cmd.Dir, cmd.Env = "../..", append(os.Environ(), "CGO_ENABLED=0")

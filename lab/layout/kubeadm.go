@@ -34,6 +34,10 @@ failCgroupV1: false
 failSwapOn: false
 resolvConf: /etc/kubernetes-resolv.conf
 nodeStatusUpdateFrequency: 5s
+# The machines see this box's disk, which is other people's to fill.
+imageGCHighThresholdPercent: 100
+imageGCLowThresholdPercent: 99
+evictionHard: {memory.available: 50Mi, nodefs.available: "1%%", imagefs.available: "1%%", nodefs.inodesFree: "1%%"}
 ---
 apiVersion: kubeproxy.config.k8s.io/v1alpha1
 kind: KubeProxyConfiguration
