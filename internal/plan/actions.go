@@ -56,7 +56,7 @@ type StartMember struct {
 	Member string `json:"member"`
 	// InitialCluster, when set, replaces the member's own flags for this one
 	// start, with initial-cluster-state "existing": a learner needs it. After
-	// that etcd ignores these flags.
+	// that etcd ignores these flags. A static pod's manifest keeps it.
 	InitialCluster string `json:"initialCluster,omitempty"`
 	// Clients, instead of InitialCluster, are client URLs of the living cluster
 	// from which the member list is taken as it is at run time.

@@ -46,7 +46,7 @@ func Build(f cluster.Facts, d diagnose.Diagnosis, c Choices) (Plan, error) {
 		b.rebuild()
 	case source.Kind == diagnose.FromVault:
 		return Plan{}, fmt.Errorf("%w: %s has not been fetched; `salvor recover` and `salvor plan` fetch it first", ErrNoCandidate, source.ID)
-	case d.Scenario == diagnose.Stopped || d.Scenario == diagnose.MemberLost || d.Scenario == diagnose.Impostor:
+	case d.Scenario == diagnose.Stopped || d.Scenario == diagnose.MemberLost || d.Scenario == diagnose.Impostor, d.Scenario == diagnose.Degraded:
 		b.living()
 	case d.Scenario == diagnose.NoSpace:
 		b.makeRoom()
@@ -71,7 +71,12 @@ func refusal(d diagnose.Diagnosis, c Choices) error {
 	switch d.Scenario {
 	case diagnose.Healthy:
 		return ErrHealthy
-	case diagnose.CertsExpired, diagnose.Blocked, diagnose.Degraded, diagnose.Rewound:
+	case diagnose.Degraded:
+		if waiting(d) {
+			return nil
+		}
+		return fmt.Errorf("%w: %s", ErrRefused, d.Summary)
+	case diagnose.CertsExpired, diagnose.Blocked, diagnose.Rewound:
 		return fmt.Errorf("%w: %s", ErrRefused, d.Summary)
 	case diagnose.Unreachable:
 		return fmt.Errorf("%w: %s", ErrUnseen, d.Summary)
@@ -80,6 +85,22 @@ func refusal(d diagnose.Diagnosis, c Choices) error {
 		return fmt.Errorf("%w: the data is intact (D0); recovering from %s would throw acknowledged writes away", ErrRefused, c.Source)
 	}
 	return nil
+}
+
+// waiting tells whether a configured member is a learner, and that is all that
+// is wrong with the members: it only lacks its vote.
+func waiting(d diagnose.Diagnosis) bool {
+	learners := 0
+	for _, m := range d.Members {
+		switch m.State {
+		case diagnose.StateLearner:
+			learners++
+		case diagnose.StateServing:
+		default:
+			return false
+		}
+	}
+	return learners > 0
 }
 
 // pick gives the candidate that the operator named, or the recommended one.

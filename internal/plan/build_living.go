@@ -31,6 +31,9 @@ func (b *builder) living() {
 		}
 	}
 	if b.err == nil {
+		needs = b.promoteAll(needs)
+	}
+	if b.err == nil {
 		b.release(b.prove(b.expected(), needs), false)
 	}
 }
@@ -52,6 +55,18 @@ func (b *builder) count() {
 	}
 }
 
+// promoteAll gives learners their vote that an earlier attempt has left without.
+func (b *builder) promoteAll(needs []StepID) []StepID {
+	for _, m := range b.within(diagnose.StateLearner) {
+		through := b.voice()
+		if b.err != nil {
+			return nil
+		}
+		needs = []StepID{b.add(through.Host, m.Name, PromoteLearner{Through: through.Name, Name: m.Name, PeerURLs: m.PeerURLs}, needs...)}
+	}
+	return needs
+}
+
 // answers tells that a member of this lineage serves, on whatever disk.
 func (b *builder) answers(f cluster.MemberFacts) bool {
 	l := f.Live
@@ -63,20 +78,42 @@ func (b *builder) answers(f cluster.MemberFacts) bool {
 // a starting member asks every peer for its hash before it answers any: members
 // that start together wait for each other until the question times out, 15 s a
 // peer with kubespray's election timeout (etcdserver/corrupt.go, InitialCheck).
-func (b *builder) startInTurn(members []cluster.Member, needs []StepID) []StepID {
+//
+// list, when set, is the initial cluster that static pods' manifests are to
+// have from now on: kubeadm leaves its first member's with that member alone and
+// the state "new", which makes another cluster on the day its disk is lost.
+func (b *builder) startInTurn(members []cluster.Member, needs []StepID, list string) []StepID {
+	quiet := needs
+	for _, m := range members {
+		quiet = append(slices.Clone(quiet), b.quiet(m, needs)...)
+	}
+	quiet = uniqueSteps(quiet)
 	var started []StepID
 	for _, m := range members {
-		needs = append(slices.Clone(needs), started...)
-		started = append(started, b.add(m.Host, m.Name, StartMember{Member: m.Name}, b.quiet(m, needs)...))
+		a := StartMember{Member: m.Name}
+		if m.Run.StaticPod != "" {
+			a.InitialCluster = list
+		}
+		started = append(started, b.add(m.Host, m.Name, a, slices.Concat(quiet, started)...))
 	}
 	return started
+}
+
+func uniqueSteps(in []StepID) []StepID {
+	var out []StepID
+	for _, s := range in {
+		if !slices.Contains(out, s) {
+			out = append(out, s)
+		}
+	}
+	return out
 }
 
 // startAll starts stopped members in turn, then restarts those that do not
 // answer, one at a time and only if the others can do without.
 func (b *builder) startAll() []StepID {
 	stopped := b.within(diagnose.StateStopped)
-	started := b.startInTurn(stopped, nil)
+	started := b.startInTurn(stopped, nil, "")
 	b.answering += len(stopped)
 	stuck := b.within(diagnose.StateStuck)
 	if len(stuck) == 0 {

@@ -25,7 +25,7 @@ func (b *builder) rebuild() {
 	for _, m := range members {
 		placed = append(placed, b.swap(m, builds)...)
 	}
-	started := b.startInTurn(members, append(placed, b.freshen(members, stops)...))
+	started := b.startInTurn(members, append(placed, b.freshen(members, stops)...), cluster.InitialCluster(members))
 	b.release(b.prove(members, started), true)
 	b.plan.Expect.ContentFrom = image
 	b.plan.Expect.BuiltBy = builds[0]

@@ -201,3 +201,37 @@ func TestRollbackHoldsTheAPIBack(t *testing.T) {
 		t.Error("the API is not held back, or not let go")
 	}
 }
+
+// TestALearnerThatWaitsGetsItsVote: an attempt was interrupted before the last
+// step.
+func TestALearnerThatWaitsGetsItsVote(t *testing.T) {
+	w := stories.Serving()
+	w.M("m3").Live.Value.Learner = true
+	for _, n := range []string{"m1", "m2", "m3"} {
+		list := slices.Clone(w.M(n).Live.Value.Members.Value)
+		for i := range list {
+			list[i].Learner = list[i].Name == "m3"
+		}
+		w.M(n).Live.Value.Members.Value = list
+	}
+	p := kubePlan(t, w)
+	var got []string
+	for _, s := range p.Steps {
+		got = append(got, string(s.ID))
+	}
+	if want := "promote-learner@m3 await-quorum@m1 canary@m1"; strings.Join(got, " ") != want {
+		t.Errorf("steps %v, want %s", got, want)
+	}
+}
+
+// TestARebuildCorrectsManifests: kubeadm's first member would make a cluster of
+// its own on the day its disk is lost.
+func TestARebuildCorrectsManifests(t *testing.T) {
+	p := kubePlan(t, kubeadm(stories.Serving().Alone("m1").Gone("m2", "m3")))
+	for _, m := range p.Config.Members {
+		s, _ := p.Step(plan.StepID("start-member@" + m.Name))
+		if a, ok := s.Action.(plan.StartMember); !ok || a.InitialCluster != cluster.InitialCluster(p.Config.Members) {
+			t.Errorf("%s is started with %+v", m.Name, s.Action)
+		}
+	}
+}
