@@ -39,9 +39,11 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
-	os.Setenv("SALVOR_E2E_PROGRAMS", dir)
-	code := m.Run()
-	os.RemoveAll(dir)
+	code := 1
+	if err := os.Setenv("SALVOR_E2E_PROGRAMS", dir); err == nil {
+		code = m.Run()
+	}
+	_ = os.RemoveAll(dir)
 	os.Exit(code)
 }
 
