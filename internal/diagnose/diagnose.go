@@ -234,13 +234,28 @@ func (v view) startable(m memberView, fs []Finding) bool {
 		switch f.Code {
 		case DataDirUnmounted, WipedRejoin, LogLostEntries, AlreadyBootstrapped, EtcdBadFlag, EtcdDowngrade, PortInUse, EtcdPermission, AddressNotHere, SameIDOtherHistory:
 			return false
-		case KubeletDown, RuntimeDown, ManifestBroken, ManifestMissing, ManifestDuplicate, ManifestFiles, NodeDiskFull, ImageMissing:
+		case KubeletDown:
+			if m.cfg.Run.StaticPod != "" && !v.idle(m.cfg.Host) {
+				return false
+			}
+		case RuntimeDown, ManifestBroken, ManifestMissing, ManifestDuplicate, ManifestFiles, NodeDiskFull, ImageMissing:
 			if m.cfg.Run.StaticPod != "" {
 				return false
 			}
 		}
 	}
 	return true
+}
+
+// idle tells that a machine's kubelet was stopped and can be started: it is
+// neither failing nor masked. A plan that starts a static pod starts it, too.
+func (v view) idle(host string) bool {
+	for _, k := range v.kubes() {
+		if s := k.facts.Kubelet; k.host == host && s.OK {
+			return s.Value.Active == "inactive" && (s.Value.Load == "" || s.Value.Load == "loaded")
+		}
+	}
+	return false
 }
 
 // unseen counts the voters of which nothing is known.

@@ -235,3 +235,19 @@ func TestARebuildCorrectsManifests(t *testing.T) {
 		}
 	}
 }
+
+// TestAKubeletThatOnlyHasToBeStartedKeepsNobodyFromStarting: one that fails or
+// is masked does.
+func TestAKubeletThatOnlyHasToBeStartedKeepsNobodyFromStarting(t *testing.T) {
+	for state, want := range map[string]diagnose.Scenario{"inactive loaded": diagnose.Stopped, "failed loaded": diagnose.Blocked, "inactive masked": diagnose.Blocked} {
+		w := stories.Control().Dead("m1", "m2", "m3")
+		for _, m := range []string{"m1", "m2", "m3"} {
+			k := &w.Kube(m).Kubelet.Value
+			k.Active, k.Load, _ = strings.Cut(state, " ")
+			k.Process, k.Answers = cluster.Is(false), cluster.Is(false)
+		}
+		if got := diagnose.Diagnose(w.Facts).Scenario; got != want {
+			t.Errorf("%s: got %s, want %s", state, got, want)
+		}
+	}
+}
