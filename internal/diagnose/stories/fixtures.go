@@ -177,13 +177,17 @@ func dataFixtures() []Fixture {
 	}
 }
 
+// Alone makes a member a cluster of its own, which calls itself healthy.
+func Alone(w *World, n string) { alone(w, n, other) }
+
+func alone(w *World, n string, id cluster.ID) {
+	list := []cluster.MemberEntry{{ID: 0x8e9e05c52164694d, Name: n, PeerURLs: []string{"http://localhost:2380"}}}
+	w.M(n).Live.Value.ClusterID, w.M(n).Live.Value.Members = id, cluster.Is(list)
+	w.M(n).Disk.Value.ClusterID = cluster.Is(id)
+	w.M(n).Disk.Value.DB.Value.Members = list
+}
+
 func memberFixtures() []Fixture {
-	alone := func(w *World, n string, id cluster.ID) {
-		list := []cluster.MemberEntry{{ID: 0x8e9e05c52164694d, Name: n, PeerURLs: []string{"http://localhost:2380"}}}
-		w.M(n).Live.Value.ClusterID, w.M(n).Live.Value.Members = id, cluster.Is(list)
-		w.M(n).Disk.Value.ClusterID = cluster.Is(id)
-		w.M(n).Disk.Value.DB.Value.Members = list
-	}
 	learner := func(name string) func(*World) {
 		return func(w *World) {
 			list := append(entries("m1", "m2", "m3"), cluster.MemberEntry{ID: 9, Name: name, PeerURLs: []string{"https://m4:2380"}, Learner: true})
@@ -193,8 +197,8 @@ func memberFixtures() []Fixture {
 		}
 	}
 	return []Fixture{
-		{diagnose.SingleMemberBoot, func(w *World) { alone(w, "m3", other) }},
-		{diagnose.ClusterIDMismatch, func(w *World) { alone(w, "m3", other) }},
+		{diagnose.SingleMemberBoot, func(w *World) { Alone(w, "m3") }},
+		{diagnose.ClusterIDMismatch, func(w *World) { Alone(w, "m3") }},
 		{diagnose.RestoredAlone, func(w *World) { alone(w, "m1", 1); alone(w, "m2", 2); alone(w, "m3", 3) }},
 		{diagnose.HistoryRewound, func(w *World) { w.Facts.Hosts[0].Snapshots[0].DB.Value.Revision = 9_000_000 }},
 		{diagnose.VoterNotConfigured, func(w *World) {
