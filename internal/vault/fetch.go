@@ -79,7 +79,7 @@ func (o *Opened) Part(ctx context.Context, name string) (io.ReadCloser, error) {
 	return struct {
 		io.Reader
 		io.Closer
-	}{plain, closers{plain, sealed}}, nil
+	}{plain, closers{sealed, plain}}, nil
 }
 
 // Sealed gives a part as it lies in the vault, verified chunk by chunk.

@@ -143,12 +143,11 @@ func (v *Vault) opens(ctx context.Context, e catalog.Entry, p catalog.Part, iden
 	begin := p // the header and the first blocks of age and zstd
 	begin.Chunks = p.Chunks[:min(int64(len(p.Chunks)), 1+(512<<10)/p.Chunk)]
 	sealed := o.sources.stream(ctx, begin, 0)
-	defer sealed.Close()
 	r, err := seal.NewReader(sealed, p, identities)
 	if err != nil {
-		return err
+		return errors.Join(err, sealed.Close())
 	}
-	defer r.Close()
+	defer closers{sealed, r}.Close() // in this order
 	if _, err := io.ReadFull(r, make([]byte, min(p.Plain.Size, 1))); err != nil {
 		return fmt.Errorf("open %s: %w", p.Name, err)
 	}

@@ -163,39 +163,55 @@ func (w *Writer) Encoding() []string {
 var ErrKey = errors.New("none of the keys opens this backup")
 
 // NewReader opens a part. Size and digest of the plain data are checked at its
-// end: whoever has not read to io.EOF has not got verified data. Close frees
-// memory; it does not close src.
+// end: whoever has not read to io.EOF has not got verified data. Close src
+// before the reader: the reader's Close waits for goroutines that read from src.
 func NewReader(src io.Reader, part catalog.Part, identities []age.Identity) (io.ReadCloser, error) {
+	var close closers
+	fail := func(err error) (io.ReadCloser, error) { return nil, errors.Join(err, close.Close()) }
 	for i := len(part.Encoding) - 1; i >= 0; i-- {
 		switch part.Encoding[i] {
 		case "age":
 			opened, err := age.Decrypt(src, identities...)
 			var none *age.NoIdentityMatchError
 			if errors.As(err, &none) || len(identities) == 0 {
-				return nil, fmt.Errorf("open %s: %w: take the identity that belongs to a recipient of the manifest", part.Name, ErrKey)
+				return fail(fmt.Errorf("open %s: %w: take the identity that belongs to a recipient of the manifest", part.Name, ErrKey))
 			}
 			if err != nil {
-				return nil, fmt.Errorf("open %s: %w", part.Name, err)
+				return fail(fmt.Errorf("open %s: %w", part.Name, err))
 			}
-			src = opened
+			a := newAhead(opened)
+			src, close = a, append(close, a)
 		case "zstd":
 			z, err := zstd.NewReader(src, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(64<<20))
 			if err != nil {
-				return nil, fmt.Errorf("open %s: %w", part.Name, err)
+				return fail(fmt.Errorf("open %s: %w", part.Name, err))
 			}
-			src = z.IOReadCloser()
+			a := newAhead(z)
+			src, close = a, append(close, a, z.IOReadCloser())
 		default:
-			return nil, fmt.Errorf("open %s: encoding %q is unknown, take a newer salvor", part.Name, part.Encoding[i])
+			return fail(fmt.Errorf("open %s: encoding %q is unknown, take a newer salvor", part.Name, part.Encoding[i]))
 		}
 	}
 	sum := newSum(io.Discard)
-	return &reader{src: src, part: part, sum: &sum}, nil
+	return &reader{src: src, close: close, part: part, sum: &sum}, nil
 }
 
 type reader struct {
-	src  io.Reader
-	part catalog.Part
-	sum  *sum
+	src   io.Reader
+	close closers
+	part  catalog.Part
+	sum   *sum
+}
+
+// closers are closed in the order in which data passes them.
+type closers []io.Closer
+
+func (c closers) Close() error {
+	var errs []error
+	for _, one := range c {
+		errs = append(errs, one.Close())
+	}
+	return errors.Join(errs...)
 }
 
 // ErrDigest means that data opened well and is not what the manifest says.
@@ -219,12 +235,7 @@ func (r *reader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-func (r *reader) Close() error {
-	if c, ok := r.src.(io.Closer); ok {
-		return c.Close()
-	}
-	return nil
-}
+func (r *reader) Close() error { return r.close.Close() }
 
 // sum counts and digests what passes.
 type sum struct {
