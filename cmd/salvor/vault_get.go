@@ -54,8 +54,9 @@ Example:
 		if len(list) == 1 && list[0] != "newest" {
 			name = list[0]
 		}
-		return a.withVault(c.Context(), o, backup.Options{}, []string{"text", "json"}, func(ctx context.Context, v *backup.Vault, _ cluster.Config) error {
-			return a.vaultGet(ctx, v, name, g)
+		t := a.fetchProgress()
+		return a.withVault(c.Context(), o, backup.Options{Progress: t.moved}, []string{"text", "json"}, func(ctx context.Context, v *backup.Vault, _ cluster.Config) error {
+			return a.vaultGet(ctx, v, name, g, t)
 		})
 	}
 	return c
@@ -102,7 +103,7 @@ func (a *app) candidate(ctx context.Context, v *backup.Vault, name string, g get
 	return backup.Candidate{}, err
 }
 
-func (a *app) vaultGet(ctx context.Context, v *backup.Vault, name string, g getOptions) error {
+func (a *app) vaultGet(ctx context.Context, v *backup.Vault, name string, g getOptions, t *transfer) error {
 	c, err := a.candidate(ctx, v, name, g)
 	if err != nil {
 		return err
@@ -114,6 +115,7 @@ func (a *app) vaultGet(ctx context.Context, v *backup.Vault, name string, g getO
 	}
 	result := map[string]any{"backup": c}
 	if g.snapshot != "" {
+		t.expect(c)
 		got, err := v.Fetch(ctx, c, g.snapshot)
 		if err != nil {
 			return hintFetch(err)

@@ -95,6 +95,7 @@ func (a *app) vaultList(ctx context.Context, v *backup.Vault, _ cluster.Config) 
 	for _, e := range cat.Entries {
 		lines = append(lines, a.backupLine(e, v.Objectives.ProofLevel))
 	}
+	slices.SortStableFunc(lines, func(x, y backupLine) int { return strings.Compare(x.Cluster.Key(), y.Cluster.Key()) })
 	if a.output == "json" {
 		if err := report.JSON(a.out, "VaultList", map[string]any{"backups": lines, "problems": a.problemLines(cat.Problems)}); err != nil {
 			return err
@@ -108,7 +109,14 @@ func (a *app) vaultList(ctx context.Context, v *backup.Vault, _ cluster.Config) 
 	} else if err := a.say("%-28s %-10s %10s %10s %-8s %-7s %s\n", "BACKUP", "AGE", "REVISION", "SEALED", "PROOF", "LACKS", "COPIES"); err != nil {
 		return err
 	}
+	of := ""
 	for _, l := range lines {
+		if k := l.Cluster.Key(); severalClusters(lines) && k != of {
+			of = k
+			if err := a.say("cluster %s (%s)\n", orNone(l.Cluster.Name), k); err != nil {
+				return err
+			}
+		}
 		if err := a.say("%-28s %-10s %10d %10s %-8s %-7d %s\n", l.ID, ago(max(0, time.Since(l.Created))), l.Revision, size(l.Sealed), l.Proof,
 			len(l.Missing), copies(l)); err != nil {
 			return err
@@ -116,6 +124,11 @@ func (a *app) vaultList(ctx context.Context, v *backup.Vault, _ cluster.Config) 
 	}
 	a.warn(cat.Problems)
 	return wrong(cat)
+}
+
+// severalClusters tells whether the backups are of more than one cluster.
+func severalClusters(lines []backupLine) bool {
+	return slices.ContainsFunc(lines, func(l backupLine) bool { return l.Cluster.Key() != lines[0].Cluster.Key() })
 }
 
 // copies writes where a backup lies.
