@@ -12,6 +12,7 @@ import (
 	"github.com/minio/minio-go/v7/pkg/credentials"
 
 	"github.com/salvor-project/salvor/internal/cluster"
+	"github.com/salvor-project/salvor/internal/datadir"
 	"github.com/salvor-project/salvor/internal/host/ssh/sshtest"
 	"github.com/salvor-project/salvor/test/s3server"
 )
@@ -96,4 +97,31 @@ func (k *keeping) credentials(secret string) {
 func (k *keeping) backUpAnyway() string {
 	k.t.Helper()
 	return k.backUp(codeFindings)
+}
+
+// TestVaultOverSSH backs up a cluster whose machines are reached over SSH: the
+// snapshot and the keys come through a real sshd.
+func TestVaultOverSSH(t *testing.T) {
+	ssh := sshtest.Start(t, "SetEnv "+ordersEnv+"={}")
+	k := newKeeping(t)
+	k.configure(func(c *cluster.Config) {
+		for i, h := range c.Hosts {
+			c.Hosts[i] = cluster.Host{Name: h.Name, Via: cluster.ViaSSH, Address: ssh.User + "@" + ssh.Address(), Identities: []string{ssh.Identity},
+				KnownHosts: ssh.KnownHosts, StateDir: h.StateDir}
+		}
+	})
+	k.must(codeOK, "vault", "init")
+	revision, hash := k.hash()
+	id := k.backUp(codeOK)
+	k.must(codeOK, "vault", "prove", id)
+	k.must(codeOK, "vault", "get", "--snapshot", k.path("snap.db"), "--bundle", k.path("plane"))
+	h, err := datadir.HashKVOf(t.Context(), k.path("snap.db"), revision)
+	check(t, err)
+	if h.Hash != hash {
+		t.Errorf("HashKV at %d is %d, it was %d", revision, h.Hash, hash)
+	}
+	cfg := k.cluster.Config()
+	if !exists(filepath.Join(k.path("plane"), "hosts", cfg.Hosts[2].Name, cfg.Client.Key)) {
+		t.Error("the third host's key is not in the bundle")
+	}
 }
