@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// TestFlippedRecords flips every bit of every record's frame, type and
-// checksum: no entry turns into another, and none vanishes without damage. The
+// TestFlippedRecords flips every bit of every record's type, and the first of
+// its checksum: no entry turns into another, and none vanishes without damage. The
 // checksum does not cover a record's type.
 func TestFlippedRecords(t *testing.T) {
 	for i, b := range seeds(t, ".wal") {
@@ -22,7 +22,7 @@ func TestFlippedRecords(t *testing.T) {
 			if err != nil {
 				break
 			}
-			for bit := range 8 * min(f.end-off, 20) {
+			for bit := int64(8 * 8); bit < 14*8; bit++ { // behind the length
 				b[off+bit/8] ^= 1 << (bit % 8)
 				log, got := entriesOf(t, dir, b)
 				for index, e := range got {
