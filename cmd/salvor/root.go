@@ -85,7 +85,8 @@ At three in the morning:   salvor diagnose   and then   salvor recover
 	f.StringVarP(&a.output, "output", "o", "text", "output: text or json (some commands know more)")
 	f.BoolVar(&a.noColour, "no-color", false, "never use colour (also: NO_COLOR=1)")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	root.PersistentPreRunE = func(*cobra.Command, []string) error {
+	root.PersistentPreRunE = func(c *cobra.Command, _ []string) error {
+		thrifty(c)
 		if _, err := say.ParseLanguage(a.lang); err != nil {
 			return usageError{err}
 		}
