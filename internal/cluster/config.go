@@ -195,6 +195,12 @@ func (c Config) On(host string) Config {
 	return c
 }
 
+// Distant tells whether a host is another machine than the coordinator's.
+func (c Config) Distant(host string) bool {
+	h, ok := c.Host(host)
+	return ok && h.Via == ViaSSH
+}
+
 // Host finds a host by name.
 func (c Config) Host(name string) (Host, bool) {
 	for _, h := range c.Hosts {

@@ -29,8 +29,9 @@ func findGivenUp(v view) []sighting {
 }
 
 func (v view) givenUp(name string) bool {
-	h, _ := v.facts.Config.Host(name)
-	return h.Gone
+	own, _ := v.facts.Config.Host(name)
+	h, _ := v.facts.Host(name)
+	return own.Gone && len(h.Heard) == 0
 }
 
 func findLost(v view) []sighting {

@@ -75,7 +75,7 @@ func viewMember(f cluster.Facts, m cluster.Member) memberView {
 	h, ok := f.Host(m.Host)
 	if !ok || !h.Reached.OK {
 		host, _ := f.Config.Host(m.Host)
-		mv.gone = host.Gone
+		mv.gone = host.Gone && len(h.Heard) == 0
 		return mv
 	}
 	mv.reached, mv.blind = true, h.ClientProblem != ""

@@ -12,6 +12,10 @@ import (
 // silence is all that a host notices.
 const methodAlive = "alive"
 
+// Vanished is how long a host may keep the lock of a coordinator that is gone:
+// until it has noticed the silence, and stopped what it was doing.
+const Vanished = silence + 10*time.Second
+
 const (
 	// heartbeat is how often a coordinator lets itself be heard.
 	heartbeat = 5 * time.Second

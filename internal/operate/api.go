@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"net/url"
 	"strings"
 	"time"
@@ -46,6 +47,8 @@ type APIServed struct {
 	URL string `json:"url"`
 	// Written is when the API took a write; zero when none was tried.
 	Written time.Time `json:"written,omitzero"`
+	// Note says why a ready API server took no write.
+	Note string `json:"note,omitempty"`
 }
 
 func (env Env) awaitAPI(ctx context.Context, a plan.AwaitAPI) (any, error) {
@@ -66,10 +69,15 @@ func (env Env) awaitAPI(ctx context.Context, a plan.AwaitAPI) (any, error) {
 		if a.Canary == "" {
 			return nil
 		}
-		if err := c.Canary(ctx, "salvor-canary-"+strings.ToLower(a.Canary), time.Now().UTC().Format(time.RFC3339Nano)); err != nil {
+		err := c.Canary(ctx, "salvor-canary-"+strings.ToLower(a.Canary), time.Now().UTC().Format(time.RFC3339Nano))
+		switch {
+		case refusedByPolicy(err):
+			out.Note = err.Error()
+		case err != nil:
 			return err
+		default:
+			out.Written, out.Note = time.Now().UTC(), ""
 		}
-		out.Written = time.Now().UTC()
 		return nil
 	})
 	if err != nil {
@@ -78,11 +86,34 @@ func (env Env) awaitAPI(ctx context.Context, a plan.AwaitAPI) (any, error) {
 	return out, nil
 }
 
+// refusedByPolicy tells the answers of an API server that works and does not
+// want this write: who asks, what may be written and which webhooks are asked
+// is the cluster's business, and a webhook's pods may be waiting for the
+// controller manager that is let go only after this. That etcd takes writes was
+// proven before.
+func refusedByPolicy(err error) bool {
+	var status *kube.StatusError
+	if !errors.As(err, &status) {
+		return false
+	}
+	switch status.Code {
+	case http.StatusUnauthorized, http.StatusForbidden, http.StatusBadRequest, http.StatusUnprocessableEntity:
+		return true
+	case http.StatusInternalServerError:
+		return strings.Contains(status.Message, "webhook")
+	}
+	return false
+}
+
+// tryLimit is how long one try may take; a webhook that hangs takes 10 s by
+// default (admissionregistration.k8s.io/v1, timeoutSeconds).
+const tryLimit = 15 * time.Second
+
 // until tries again until there is no error any more, or until the limit; then
 // the last error is told.
 func until(ctx context.Context, limit time.Duration, try func(context.Context) error) error {
 	for end := time.Now().Add(limit); ; {
-		one, cancel := context.WithTimeout(ctx, 5*time.Second)
+		one, cancel := context.WithTimeout(ctx, tryLimit)
 		err := try(one)
 		cancel()
 		if err == nil || ctx.Err() != nil {

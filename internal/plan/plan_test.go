@@ -27,7 +27,7 @@ func build(t *testing.T, name string) (plan.Plan, error) {
 func TestEveryStory(t *testing.T) {
 	refused := map[string]error{
 		"healthy": plan.ErrHealthy, "given-up-alive": plan.ErrHealthy, "given-up-spare": plan.ErrRefused, "certs-expired": plan.ErrRefused, "one-barred": plan.ErrRefused, "rewound": plan.ErrRefused, "twin": plan.ErrRefused, "auth": plan.ErrRefused, "not-configured": plan.ErrUnseen, "disk-full": plan.ErrRefused, "partition": plan.ErrRefused,
-		"diverged": plan.ErrRefused, "two-unreached": plan.ErrUnseen, "all-unreached": plan.ErrUnseen, "nothing-left": plan.ErrNoCandidate,
+		"diverged": plan.ErrRefused, "two-unreached": plan.ErrUnseen, "given-up-heard": plan.ErrUnseen, "all-unreached": plan.ErrUnseen, "nothing-left": plan.ErrNoCandidate,
 	}
 	for name := range stories.All() {
 		t.Run(name, func(t *testing.T) {

@@ -4,6 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
+	"net/url"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -51,7 +55,82 @@ func (f *Fleet) Observe(ctx context.Context, now time.Time, budget time.Duration
 	for _, h := range f.hosts {
 		all = append(all, observe.Reached{Host: h.Host, Asker: h})
 	}
-	return observe.Gather(ctx, f.Config, all, now, budget)
+	facts := observe.Gather(ctx, f.Config, all, now, budget)
+	f.listen(ctx, &facts)
+	return facts
+}
+
+// listen holds hosts that were given up against the network: one whose etcd or
+// API server accepts connections is cut off from Salvor and not gone.
+func (f *Fleet) listen(ctx context.Context, facts *cluster.Facts) {
+	var wg sync.WaitGroup
+	for i := range facts.Hosts {
+		h := &facts.Hosts[i]
+		if own, _ := f.Config.Host(h.Name); !own.Gone || h.Reached.OK {
+			continue
+		}
+		wg.Go(func() {
+			if h.Heard = heard(ctx, addressesOn(f.Config, h.Name)); len(h.Heard) > 0 {
+				h.Reached.Why += "; yet it is not gone: " + strings.Join(h.Heard, ", ") + " accepts connections"
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// addressesOn lists where the etcd members and the API server of a host listen.
+func addressesOn(cfg cluster.Config, host string) []string {
+	var urls []string
+	for _, m := range cfg.Members {
+		if m.Host == host {
+			urls = append(append(urls, m.ClientURLs...), m.PeerURLs...)
+		}
+	}
+	if n, ok := cfg.Node(host); ok && n.API != "" {
+		urls = append(urls, n.API)
+	}
+	var out []string
+	for _, raw := range urls {
+		u, err := url.Parse(raw)
+		if err != nil || u.Host == "" || net.ParseIP(u.Hostname()).IsLoopback() && cfg.Distant(host) {
+			continue
+		}
+		address := u.Host
+		if u.Port() == "" {
+			address = net.JoinHostPort(u.Hostname(), "443")
+		}
+		if !slices.Contains(out, address) {
+			out = append(out, address)
+		}
+	}
+	return out
+}
+
+// heardLimit is how long a connection to a host that was given up may take.
+const heardLimit = 2 * time.Second
+
+// heard gives the addresses that accept a connection.
+func heard(ctx context.Context, addresses []string) []string {
+	accepts := make([]bool, len(addresses))
+	var wg sync.WaitGroup
+	for i, a := range addresses {
+		wg.Go(func() {
+			dialer := net.Dialer{Timeout: heardLimit}
+			conn, err := dialer.DialContext(ctx, "tcp", a)
+			if err == nil {
+				accepts[i] = true
+				_ = conn.Close()
+			}
+		})
+	}
+	wg.Wait()
+	var out []string
+	for i, a := range addresses {
+		if accepts[i] {
+			out = append(out, a)
+		}
+	}
+	return out
 }
 
 // Lock takes the locks of all hosts that can be reached, so that nobody acts

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/salvor-project/salvor/internal/cluster"
 	"github.com/salvor-project/salvor/internal/host"
@@ -31,6 +32,10 @@ func New(h cluster.Host, t host.Transport, version string) *Host {
 	return &Host{Host: h, transport: t, options: host.DialOptions{Host: h.Name, Version: version, StateDir: h.State()}}
 }
 
+// Distant tells whether the host is reached over a network, which can vanish
+// without a word.
+func (h *Host) Distant() bool { return h.Via == cluster.ViaSSH }
+
 // Client gives the connection, dialling if there is none or it broke. A lock
 // that was held is taken again on a new connection.
 func (h *Host) Client(ctx context.Context) (*host.Client, error) {
@@ -50,13 +55,30 @@ func (h *Host) Client(ctx context.Context) (*host.Client, error) {
 		return nil, err
 	}
 	if h.owner != nil {
-		if err := c.Lock(ctx, *h.owner); err != nil {
+		if err := relock(ctx, c, *h.owner); err != nil {
 			_ = c.Close()
 			return nil, err
 		}
 	}
 	h.client = c
 	return c, nil
+}
+
+// relock takes a lock again on a new connection. The host's side of the broken
+// one may hold it until it notices that nobody is there any more.
+func relock(ctx context.Context, c *host.Client, owner host.Owner) error {
+	for end := time.Now().Add(host.Vanished); ; {
+		err := c.Lock(ctx, owner)
+		var held *host.LockedError
+		if !errors.As(err, &held) || held.Owner.PID != owner.PID || held.Owner.Hostname != owner.Hostname || held.Owner.Case != owner.Case || time.Now().After(end) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return errors.Join(err, ctx.Err())
+		case <-time.After(200 * time.Millisecond):
+		}
+	}
 }
 
 // Lock takes the host's lock for as long as this Host is open.

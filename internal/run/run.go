@@ -142,14 +142,19 @@ func (r *Runner) lock(ctx context.Context) error {
 }
 
 // orphanLimit is how long the host side of a run that was killed may hold its
-// lock: until it has noticed and stopped what it was doing.
+// lock on this machine: until it has noticed and stopped what it was doing. On
+// another machine it may have to notice a silence first (host.Vanished).
 const orphanLimit = 10 * time.Second
 
 // lockOne waits a while for a lock that this very case holds, or somebody who
 // has not signed yet: most likely that is what is left of the run that is being
 // resumed. Any other is refused at once.
 func (r *Runner) lockOne(ctx context.Context, h *remote.Host) error {
-	for end := time.Now().Add(orphanLimit); ; {
+	limit := orphanLimit
+	if h.Distant() {
+		limit = host.Vanished
+	}
+	for end := time.Now().Add(limit); ; {
 		err := h.Lock(ctx, host.NewOwner(r.Case.Name()))
 		var held *host.LockedError
 		if !errors.As(err, &held) || (held.Owner.Case != r.Case.Name() && held.Owner.PID != 0) || time.Now().After(end) {

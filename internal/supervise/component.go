@@ -44,7 +44,9 @@ func OfMember(m cluster.Member, n cluster.Node) Component {
 		URLs: append(append([]string{}, m.ClientURLs...), m.PeerURLs...), Member: &m}
 }
 
-// process finds the component's process, whoever started it.
+// process finds the component's process, whoever started it. A process of the
+// same program in a network of its own is somebody else's: a second scheduler, or
+// the API server of a cluster that runs inside this one.
 func (c Component) process() (cluster.ProcessFacts, error) {
 	if c.Member != nil {
 		return find(*c.Member)
@@ -54,7 +56,7 @@ func (c Component) process() (cluster.ProcessFacts, error) {
 		return cluster.ProcessFacts{}, fmt.Errorf("find process of %s: %w", c.Name, err)
 	}
 	for _, p := range table {
-		if len(p.command) > 0 && filepath.Base(p.command[0]) == c.Program {
+		if len(p.command) > 0 && filepath.Base(p.command[0]) == c.Program && onHostNetwork(p.pid) {
 			return cluster.ProcessFacts{Running: true, PID: p.pid, Since: p.since, Command: p.command}, nil
 		}
 	}

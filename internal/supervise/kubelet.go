@@ -2,8 +2,10 @@ package supervise
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
+	"syscall"
 	"time"
 
 	"github.com/salvor-project/salvor/internal/cluster"
@@ -15,6 +17,10 @@ const kubeletHealth = "http://127.0.0.1:10248/healthz"
 
 // kubeletLimit is how long a kubelet may take until it says that it is well.
 const kubeletLimit = 40 * time.Second
+
+// kubeletQuiet is how long a kubelet that says nothing on that port must have
+// run to count as well: the port can be switched off (healthzPort: 0) or moved.
+const kubeletQuiet = 10 * time.Second
 
 // RestartKubelet starts the node's kubelet anew. Pods run on meanwhile.
 func RestartKubelet(ctx context.Context, n cluster.Node) error {
@@ -52,8 +58,11 @@ func AwaitKubelet(ctx context.Context, n cluster.Node) (cluster.ProcessFacts, er
 		if err != nil {
 			return p, fmt.Errorf("await kubelet: %w", err)
 		}
-		if p.Running && kubeletWell(ctx) {
-			return p, nil
+		if p.Running {
+			err := kubeletWell(ctx)
+			if err == nil || errors.Is(err, syscall.ECONNREFUSED) && time.Since(p.Since) > kubeletQuiet {
+				return p, nil
+			}
 		}
 		if err := sleep(ctx, 2*look); err != nil {
 			return p, fmt.Errorf("await kubelet: after %s unit %s is %s: %s", kubeletLimit, n.Unit(), p.Unit,
@@ -76,16 +85,20 @@ func Kubelet(ctx context.Context, n cluster.Node) (cluster.ProcessFacts, error) 
 	return f, nil
 }
 
-func kubeletWell(ctx context.Context) bool {
+// kubeletWell asks the kubelet how it is.
+func kubeletWell(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, kubeletHealth, nil)
 	if err != nil {
-		return false
+		return err
 	}
 	res, err := http.DefaultClient.Do(req)
 	if err != nil {
-		return false
+		return err
 	}
-	return res.Body.Close() == nil && res.StatusCode == http.StatusOK
+	if res.StatusCode != http.StatusOK {
+		return errors.Join(errors.New("the kubelet says "+res.Status), res.Body.Close())
+	}
+	return res.Body.Close()
 }

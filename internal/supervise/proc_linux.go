@@ -121,6 +121,14 @@ func environment(pid int, name string) (string, bool) {
 	return "", false
 }
 
+// onHostNetwork tells whether a process is in the network namespace of process
+// 1; true where that cannot be seen.
+func onHostNetwork(pid int) bool {
+	own, err := os.Readlink(procFile(pid, "ns", "net"))
+	first, ferr := os.Readlink(procFile(1, "ns", "net"))
+	return err != nil || ferr != nil || own == first
+}
+
 func workingDir(pid int) string {
 	dir, err := os.Readlink(procFile(pid, "cwd"))
 	if err != nil {

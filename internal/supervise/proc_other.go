@@ -22,6 +22,8 @@ func writesAny(int, func(string, func() (fileID, error)) bool) (bool, error) { r
 
 func environment(int, string) (string, bool) { return "", false }
 
+func onHostNetwork(int) bool { return true }
+
 func workingDir(int) string { return "/" }
 
 func alive(int, time.Time) bool { return false }

@@ -13,3 +13,13 @@ func (w *World) GivenUp(members ...string) *World {
 	}
 	return w
 }
+
+// heard has every host that was given up accept connections.
+func heard(w *World) *World {
+	for i, h := range w.Facts.Config.Hosts {
+		if h.Gone {
+			w.Facts.Hosts[i].Heard = []string{"10.0.0.2:2379"}
+		}
+	}
+	return w
+}

@@ -206,6 +206,7 @@ func All() map[string]Story {
 		"diverged":        {diverged, diagnose.Degraded, "T1 D0", "quorum", diagnose.Diverged},
 		"two-given-up":    {Serving().Unreached("m2", "m3").Alone("m1").GivenUp("m2", "m3"), diagnose.MajorityLost, "T2 D1", "survivor:m1", diagnose.HostGivenUp},
 		"given-up-spare":  {Serving().Unreached("m3").GivenUp("m3"), diagnose.Degraded, "T1 D0", "quorum", diagnose.HostGivenUp},
+		"given-up-heard":  {heard(Serving().Unreached("m2", "m3").Alone("m1").GivenUp("m2", "m3")), diagnose.Unreachable, "T? D?", "survivor:m1", diagnose.HostUnreachable},
 		"given-up-alive":  {Serving().GivenUp("m3"), diagnose.Healthy, "T0 D0", "quorum", ""},
 		"partition":       {Serving().Alone("m1", "m2", "m3"), diagnose.Blocked, "T2 D0", "disks", diagnose.NoQuorumThoughLive},
 	}
