@@ -19,10 +19,10 @@ type HostFacts struct {
 	Name string `json:"name"`
 	// Reached is not OK when the machine could not be asked; then everything
 	// else about it is unknown.
-	Reached   Known[HostInfo] `json:"reached"`
+	Reached Known[HostInfo] `json:"reached"`
 	// Heard are addresses of a host that was given up (Host.Gone) at which its
 	// etcd or API server accepts connections nevertheless: then it is not gone.
-	Heard []string `json:"heard,omitempty"`
+	Heard     []string        `json:"heard,omitempty"`
 	Members   []MemberFacts   `json:"members"`
 	Snapshots []SnapshotFacts `json:"snapshots,omitempty"`
 	Witnesses []WitnessFacts  `json:"witnesses,omitempty"`
