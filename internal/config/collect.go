@@ -181,7 +181,7 @@ func (d *discovery) namedDirs(ctx context.Context) error {
 		if slices.ContainsFunc(d.members, func(m *member) bool { return sameFolder(filepath.Join(m.root, m.dataDir), dir) }) {
 			continue
 		}
-		disk, err := datadir.Inspect(ctx, dir, "")
+		disk, err := datadir.Glance(ctx, dir, "")
 		if err != nil {
 			return err
 		}

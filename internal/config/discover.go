@@ -178,7 +178,7 @@ func (d *discovery) inspect(ctx context.Context) error {
 		if wal != "" {
 			wal = filepath.Join(m.root, wal)
 		}
-		disk, err := datadir.Inspect(ctx, filepath.Join(m.root, m.dataDir), wal)
+		disk, err := datadir.Glance(ctx, filepath.Join(m.root, m.dataDir), wal)
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
