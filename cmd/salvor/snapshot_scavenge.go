@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path/filepath"
 
+	"github.com/salvor-project/salvor/internal/cluster"
 	"github.com/salvor-project/salvor/internal/datadir"
 	"github.com/salvor-project/salvor/internal/report"
 )
@@ -54,12 +55,8 @@ func (a *app) showScavenged(s scavenged) error {
 	t.row("proven", "%d objects", s.Proven)
 	t.row("probable", "%d objects, which may have been changed or deleted since", s.Probable)
 	t.row("missing", "%d revisions above %d, the compacted one; below it they cannot be counted", s.Missing, s.CompactRevision)
-	for _, r := range s.MissingRanges {
-		t.row("missing", "%s", span(r))
-	}
-	for _, r := range s.LostRanges {
-		t.row("broken", "pages that held %s", span(r))
-	}
+	rows(&t, "missing", s.MissingRanges, span)
+	rows(&t, "broken", s.LostRanges, func(r datadir.RevisionRange) string { return "pages that held " + span(r) })
 	if s.Unbound > 0 {
 		t.row("leases", "%d objects lost their lease and will not expire", s.Unbound)
 	}
@@ -67,17 +64,28 @@ func (a *app) showScavenged(s scavenged) error {
 		t.row("lost", "what the db held besides keys: %s", b)
 	}
 	t.row("entries", "%s", s.entries())
-	for _, d := range s.Damage {
-		t.row("DAMAGE", "%s: %s at byte %d: %s", d.Kind, d.File, d.Offset, d.What)
-	}
-	for _, k := range s.ProbableKeys {
-		t.row("probable", "%s", k)
-	}
+	rows(&t, "DAMAGE", s.Damage, func(d cluster.Damage) string {
+		return fmt.Sprintf("%s: %s at byte %d: %s", d.Kind, d.File, d.Offset, d.What)
+	})
+	rows(&t, "probable", s.ProbableKeys, func(k string) string { return k })
 	t.row("report", "%s.json", filepath.Clean(s.Image))
 	if err := a.say("%s", t.String()); err != nil {
 		return err
 	}
 	return s.verdict()
+}
+
+// shownRows is how much of a list is shown; the report has more.
+const shownRows = 10
+
+func rows[T any](t *sheet, name string, list []T, text func(T) string) {
+	for i, x := range list {
+		if i == shownRows {
+			t.row("", "and more, in the report")
+			return
+		}
+		t.row(name, "%s", text(x))
+	}
 }
 
 // verdict is the finding that not everything is proven.

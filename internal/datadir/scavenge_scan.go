@@ -250,7 +250,12 @@ func (sc *scavenger) subtree(ctx context.Context, number uint64, depth int, low,
 	}
 	pg, err := sc.p.page(number, depth+1)
 	if err != nil {
-		sc.broken(number, low, high, err.Error())
+		what := err.Error()
+		var d *defect
+		if errors.As(err, &d) {
+			what = d.what // the place is told beside it
+		}
+		sc.broken(number, low, high, what)
 		return false
 	}
 	if pg.flags == leafPage {
