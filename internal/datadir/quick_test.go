@@ -156,6 +156,9 @@ func contentOfDB(t *testing.T, path string) map[string]string {
 	defer db.Close()
 	all := map[string]string{}
 	err = db.View(func(tx *bolt.Tx) error {
+		for err := range tx.Check() {
+			t.Errorf("bbolt finds: %v", err)
+		}
 		return tx.ForEach(func(name []byte, b *bolt.Bucket) error {
 			return b.ForEach(func(k, v []byte) error { all[fmt.Sprintf("%s/%x", name, k)] = fmt.Sprintf("%x", v); return nil })
 		})
