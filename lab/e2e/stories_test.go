@@ -202,6 +202,42 @@ func TestResumed(t *testing.T) {
 	b.whole()
 }
 
+// TestPartitioned: a machine loses its network to the others in the middle of
+// the recovery. Nothing is proven without it, so the run stops; healed, it goes
+// on.
+func TestPartitioned(t *testing.T) {
+	b := newBench(t)
+	p := b.planes()
+	b.loses(p[1:]...)
+	b.ledger.close()
+	b.init()
+	b.sees("majority-lost")
+	begin := time.Now()
+	cmd, out, said := b.command("salvor", "recover", "--yes", "--accept-loss", "unknown")
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	for cut := false; !cut; {
+		select {
+		case err := <-ended:
+			t.Fatalf("recover ended before the partition: %v\n%s%s", err, last(out.String(), 30), last(said.String(), 30))
+		case <-time.After(20 * time.Millisecond):
+			cut = b.has("put-in-place")
+		}
+	}
+	b.breaks("partition", p[2])
+	err := <-ended
+	t.Logf("with %s cut off: %v: %s", p[2], err, last(said.String(), 2))
+	b.run("lab", "heal", "partition")
+	if err != nil {
+		b.run("salvor", "resume")
+	}
+	b.split(begin)
+	b.whole()
+}
+
 // forget takes away what the operator's machine knows of cases: the next
 // coordinator is another machine.
 func (b *bench) forget() {
