@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/url"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -55,12 +56,38 @@ func (c Component) process() (cluster.ProcessFacts, error) {
 	if err != nil {
 		return cluster.ProcessFacts{}, fmt.Errorf("find process of %s: %w", c.Name, err)
 	}
+	var named []process
 	for _, p := range table {
 		if len(p.command) > 0 && filepath.Base(p.command[0]) == c.Program && onHostNetwork(p.pid) {
-			return cluster.ProcessFacts{Running: true, PID: p.pid, Since: p.since, Command: p.command}, nil
+			named = append(named, p)
 		}
 	}
-	return cluster.ProcessFacts{}, nil
+	own := c.command()
+	if exact := slices.DeleteFunc(slices.Clone(named), func(p process) bool { return !slices.Equal(p.command, own) }); len(exact) > 0 {
+		named = exact
+	}
+	if len(named) == 0 {
+		return cluster.ProcessFacts{}, nil
+	}
+	return cluster.ProcessFacts{Running: true, PID: named[0].pid, Since: named[0].since, Command: named[0].command}, nil
+}
+
+// command is what the manifest says that the process is called: another
+// cluster's, in containers of its own, may run on this machine, too.
+func (c Component) command() []string {
+	if c.Run.StaticPod == "" {
+		return nil
+	}
+	s, err := newShelf(c.Run.StaticPod)
+	if err != nil {
+		return nil
+	}
+	for _, path := range []string{s.live(), s.parked()} {
+		if b, err := readManifest(path); err == nil {
+			return commandOf(b)
+		}
+	}
+	return nil
 }
 
 // pod is the component's pod as the container runtime knows it. The name is
@@ -172,6 +199,11 @@ func (c Component) Traces(ctx context.Context) (Traces, error) {
 		return t, err
 	}
 	t.Sandbox = sandboxOf(ctx, c.Node.Socket(), c.pod(s))
+	if t.Sandbox.OK && !t.Sandbox.Value && c.Member == nil {
+		// The runtime knows what it runs. A process of that name is another
+		// cluster's; the port tells of an API server that nobody looks after.
+		t.Process = cluster.ProcessFacts{}
+	}
 	return t, nil
 }
 

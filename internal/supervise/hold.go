@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/salvor-project/salvor/internal/cri"
@@ -65,11 +67,11 @@ func (c Component) end(ctx context.Context, pod cri.Pod) error {
 	if err := runtime.Stop(ctx, pod, c.grace()); err != nil {
 		return c.kill(ctx, err)
 	}
-	// What another runtime, or nobody, started.
-	p, err := c.process()
-	if err != nil || !p.Running {
-		return err
+	if c.Member == nil {
+		return nil
 	}
+	// A member that something else than this runtime has started: it holds the
+	// files that are at stake.
 	return c.kill(ctx, fmt.Errorf("the container runtime at %s does not know it", c.Node.Socket()))
 }
 
@@ -79,6 +81,9 @@ func (c Component) kill(ctx context.Context, why error) error {
 	p, err := c.process()
 	if err != nil || !p.Running {
 		return err
+	}
+	if own := c.command(); c.Member == nil && own != nil && !slices.Equal(own, p.Command) {
+		return fmt.Errorf("process %d (%s) is not what its manifest describes, so it is left alone: end it yourself (%w)", p.PID, cut(strings.Join(p.Command, " "), 120), why)
 	}
 	if c.Member != nil && !isMember(*c.Member, p.Command) {
 		return fmt.Errorf("process %d holds its files, but is not etcd, so it is left alone: end it yourself (%w)", p.PID, why)

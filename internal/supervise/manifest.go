@@ -19,6 +19,24 @@ import (
 // podName is what a manifest calls its pod.
 type podName struct{ namespace, name string }
 
+// commandOf gives the command line that a manifest's first container runs; nil
+// where it does not say.
+func commandOf(b []byte) []string {
+	var f struct {
+		Spec struct {
+			Containers []struct {
+				Command []string `yaml:"command"`
+				Args    []string `yaml:"args"`
+			} `yaml:"containers"`
+		} `yaml:"spec"`
+	}
+	if yaml.Unmarshal(b, &f) != nil || len(f.Spec.Containers) == 0 || len(f.Spec.Containers[0].Command) == 0 {
+		return nil
+	}
+	c := f.Spec.Containers[0]
+	return append(append([]string{}, c.Command...), c.Args...)
+}
+
 // namePod reads a manifest's pod. The kubelet takes YAML and JSON with exactly
 // one document (k8s.io/kubernetes pkg/kubelet/config/common.go).
 func namePod(b []byte) (podName, error) {
