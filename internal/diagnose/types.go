@@ -310,8 +310,10 @@ func (d Diagnosis) Fingerprint() string {
 	}
 	passing := passingCodes()
 	for _, f := range d.Findings {
-		if passing[f.Code] {
-			continue // it comes and goes
+		// What comes and goes, and consequences: an API server without etcd is
+		// not ready, then hangs, then is down, then is not ready again.
+		if passing[f.Code] || len(f.CausedBy) > 0 {
+			continue
 		}
 		parts = append(parts, "finding:"+string(f.Code)+"@"+f.Subject)
 	}

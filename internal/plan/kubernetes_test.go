@@ -251,3 +251,16 @@ func TestAKubeletThatOnlyHasToBeStartedKeepsNobodyFromStarting(t *testing.T) {
 		}
 	}
 }
+
+// TestConsequencesDoNotAgeAPlan: an API server without etcd is not ready, then
+// hangs, then is down; the plan stays the same.
+func TestConsequencesDoNotAgeAPlan(t *testing.T) {
+	look := func(health cluster.APIHealth) string {
+		w := stories.Control().Alone("m1").Gone("m2", "m3")
+		w.API("m1").Ready = cluster.Is(health)
+		return diagnose.Diagnose(w.Facts).Fingerprint()
+	}
+	if a, b := look(cluster.APIHealth{OK: true, Status: 200, Passed: 40}), look(cluster.APIHealth{Status: 500, Failed: []string{"etcd"}}); a != b {
+		t.Errorf("the plan is stale as soon as the API server notices: %s, %s", a, b)
+	}
+}
