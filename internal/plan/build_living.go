@@ -21,7 +21,7 @@ func (b *builder) living() {
 	b.keepIdentity()
 	b.count()
 	needs := b.startAll()
-	worst := b.order(b.within(bad()...))
+	worst := b.order(append(b.within(bad()...), b.condemned()...))
 	if len(worst) > 0 && b.err == nil {
 		needs = b.secure(needs)
 	}
@@ -73,6 +73,37 @@ func (b *builder) answers(f cluster.MemberFacts) bool {
 	return l.OK && l.Value.ClusterID == b.diag.ClusterID.Value && !l.Value.Learner && l.Value.Leader != 0
 }
 
+// condemned are members whose files look sound and that etcd itself refuses to
+// start with, because their content differs from the peers': they are replaced
+// from the living quorum.
+func (b *builder) condemned() []cluster.Member {
+	var out []cluster.Member
+	for _, m := range b.within(diagnose.StateStopped, diagnose.StateStuck) {
+		if b.isCondemned(m) {
+			out = append(out, m)
+		}
+	}
+	return out
+}
+
+func (b *builder) isCondemned(m cluster.Member) bool {
+	h, ok := b.facts.Host(m.Host)
+	if !ok || !b.alive() {
+		return false
+	}
+	for _, l := range h.Node.Logs {
+		if l.Component != "etcd" || l.Member != m.Name && l.Member != "" {
+			continue
+		}
+		for _, s := range l.Signs.Value {
+			if s.Cause == cluster.SaidCorrupt {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // startInTurn starts members one after the other, each when the one before
 // answers its peers. With --initial-corrupt-check (kubeadm and kubespray set it)
 // a starting member asks every peer for its hash before it answers any: members
@@ -112,10 +143,10 @@ func uniqueSteps(in []StepID) []StepID {
 // startAll starts stopped members in turn, then restarts those that do not
 // answer, one at a time and only if the others can do without.
 func (b *builder) startAll() []StepID {
-	stopped := b.within(diagnose.StateStopped)
+	stopped := slices.DeleteFunc(b.within(diagnose.StateStopped), b.isCondemned)
 	started := b.startInTurn(stopped, nil, "")
 	b.answering += len(stopped)
-	stuck := b.within(diagnose.StateStuck)
+	stuck := slices.DeleteFunc(b.within(diagnose.StateStuck), b.isCondemned)
 	if len(stuck) == 0 {
 		return started
 	}

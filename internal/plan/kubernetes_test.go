@@ -264,3 +264,16 @@ func TestConsequencesDoNotAgeAPlan(t *testing.T) {
 		t.Errorf("the plan is stale as soon as the API server notices: %s, %s", a, b)
 	}
 }
+
+// TestAMemberThatEtcdRefusesIsReplaced: its files look sound, and differ from
+// the peers'.
+func TestAMemberThatEtcdRefusesIsReplaced(t *testing.T) {
+	w := stories.Control().Dead("m3").Said("m3", "etcd", cluster.SaidCorrupt, 3)
+	p := kubePlan(t, w)
+	if _, ok := p.Step("promote-learner@m3"); !ok {
+		t.Errorf("m3 is not replaced: %+v", p.Steps)
+	}
+	if s, ok := p.Step("start-member@m3"); !ok || !comesAfter(p, s.ID, "set-aside@m3") {
+		t.Error("m3 is started with the files that it was refused with")
+	}
+}

@@ -90,7 +90,15 @@ func TestPowerCut(t *testing.T) {
 	b.init()
 	d := b.diagnose()
 	t.Logf("seen: %s", d.Summary.En)
-	b.recover()
+	begin := time.Now()
+	if _, said, err := b.try("salvor", "recover", "--yes", "--accept-loss", "unknown"); err == nil {
+		b.split(begin)
+	} else {
+		// A flipped value shows only when etcd compares it with its peers': then
+		// the member does not start, and the next look knows.
+		t.Logf("the first attempt: %v: %s", err, last(said, 3))
+		b.recover()
+	}
 	b.whole()
 }
 
