@@ -276,11 +276,19 @@ func (v view) perhapsAlive() bool {
 		return false
 	}
 	for _, m := range v.members {
+		if lockedOut(m) && v.sameLineage(m) {
+			return true // it answers, and only wants to know who asks
+		}
 		if l := m.facts.Live; l.OK && v.sameLineage(m) && l.Value.Leader != 0 && !l.Value.Linearizable.OK {
 			return true
 		}
 	}
 	return false
+}
+
+// lockedOut tells that a member answers nothing but that it wants a user.
+func lockedOut(m memberView) bool {
+	return !m.facts.Live.OK && m.facts.Process.OK && m.facts.Process.Value.Running && strings.Contains(m.facts.Live.Why, "user name is empty")
 }
 
 // usable are the members whose files a salvage could start from.

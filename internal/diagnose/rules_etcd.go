@@ -210,6 +210,8 @@ func findAuth(v view) []sighting {
 		l := m.facts.Live
 		if l.OK && !l.Value.Linearizable.OK && (strings.Contains(l.Value.Linearizable.Why, "user name is empty") || strings.Contains(l.Value.Linearizable.Why, "invalid auth")) {
 			out = append(out, sighting{m.cfg.Name, []any{l.Value.Linearizable.Why}, []string{m.cfg.Name + ": " + l.Value.Linearizable.Why}})
+		} else if lockedOut(m) {
+			out = append(out, sighting{m.cfg.Name, []any{l.Why}, []string{m.cfg.Name + ": " + l.Why}})
 		} else if d := m.facts.Disk; !l.OK && d.OK && d.Value.DB.OK && d.Value.DB.Value.AuthEnabled {
 			out = append(out, sighting{m.cfg.Name, []any{"auth is enabled in the db"}, []string{m.cfg.DB() + ": auth is enabled"}})
 		}

@@ -309,7 +309,7 @@ func (v view) liveState(m memberView) State {
 // Refusing tells the answers of a member that is there and does not want to
 // talk to Salvor from the silence of one that hangs or has no open port.
 func Refusing(why string) bool {
-	for _, sign := range []string{"tls: ", "x509: ", "certificate", "permission denied", "authentication", "invalid auth", "broken pipe", "connection reset"} {
+	for _, sign := range []string{"tls: ", "x509: ", "certificate", "permission denied", "authentication", "invalid auth", "user name is empty", "broken pipe", "connection reset"} {
 		if strings.Contains(why, sign) {
 			return true
 		}

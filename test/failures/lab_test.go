@@ -1,0 +1,234 @@
+// Package failures breaks real etcds of the newest version in the ways of
+// docs/FAILURES.md and wants Salvor to name each.
+package failures
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/salvor-project/salvor/internal/cluster"
+	"github.com/salvor-project/salvor/internal/diagnose"
+	"github.com/salvor-project/salvor/internal/etcd"
+	"github.com/salvor-project/salvor/internal/observe"
+	"github.com/salvor-project/salvor/test/etcds"
+	"github.com/salvor-project/salvor/test/ports"
+)
+
+// lab is three etcd members on loopback, without TLS.
+type lab struct {
+	t   *testing.T
+	dir string
+	cfg cluster.Config
+	run map[string]*exec.Cmd
+}
+
+func newLab(t *testing.T) *lab {
+	t.Helper()
+	l := &lab{t: t, dir: t.TempDir(), run: map[string]*exec.Cmd{}}
+	program := etcds.Path(t, etcds.V3_7)
+	l.cfg.Cluster = "failures"
+	for i, n := range []string{"m1", "m2", "m3"} {
+		m := cluster.Member{Name: n, Host: n, DataDir: filepath.Join(l.dir, n), ClientURLs: []string{"http://127.0.0.1:" + strconv.Itoa(ports.Free(t))}, PeerURLs: []string{"http://127.0.0.1:" + strconv.Itoa(ports.Free(t))},
+			Run: cluster.Supervisor{Process: &cluster.Process{Command: []string{program}, Log: filepath.Join(l.dir, n+".log")}}}
+		m.Run.Process.Command = append(m.Run.Process.Command, "--name="+n, "--data-dir="+m.DataDir)
+		l.cfg.Hosts = append(l.cfg.Hosts, cluster.Host{Name: n, Via: cluster.ViaChild, StateDir: filepath.Join(l.dir, "state", fmt.Sprint(i))})
+		l.cfg.Members = append(l.cfg.Members, m)
+	}
+	t.Cleanup(func() {
+		for n := range l.run {
+			l.kill(n)
+		}
+	})
+	return l
+}
+
+func (l *lab) member(n string) cluster.Member {
+	m, _ := l.cfg.Member(n)
+	return m
+}
+
+// start runs a member; flags come after, and in place of, its own.
+func (l *lab) start(n string, flags ...string) {
+	l.t.Helper()
+	m := l.member(n)
+	args := []string{"--name=" + n, "--data-dir=" + m.DataDir, "--listen-client-urls=" + m.ClientURLs[0], "--advertise-client-urls=" + m.ClientURLs[0],
+		"--listen-peer-urls=" + m.PeerURLs[0], "--initial-advertise-peer-urls=" + m.PeerURLs[0], "--initial-cluster=" + cluster.InitialCluster(l.cfg.Members),
+		"--initial-cluster-token=failures", "--heartbeat-interval=50", "--election-timeout=500", "--logger=zap", "--log-outputs=stderr"}
+	log, err := os.OpenFile(m.Run.Process.Log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	l.must(err)
+	cmd := exec.Command(m.Run.Process.Command[0], append(args, flags...)...)
+	cmd.Stdout, cmd.Stderr = log, log
+	l.must(cmd.Start())
+	_ = log.Close()
+	l.run[n] = cmd
+}
+
+// kill ends a member as a power cut does.
+func (l *lab) kill(names ...string) {
+	for _, n := range names {
+		if c := l.run[n]; c != nil {
+			_ = c.Process.Kill()
+			_ = c.Wait()
+			delete(l.run, n)
+		}
+	}
+}
+
+// ended waits until a member has ended by itself.
+func (l *lab) ended(n string) {
+	l.t.Helper()
+	done := make(chan struct{})
+	c := l.run[n]
+	go func() { _ = c.Wait(); close(done) }()
+	select {
+	case <-done:
+		delete(l.run, n)
+	case <-time.After(30 * time.Second):
+		l.t.Fatalf("%s still runs", n)
+	}
+}
+
+func (l *lab) must(err error) {
+	l.t.Helper()
+	if err != nil {
+		l.t.Fatal(err)
+	}
+}
+
+// up starts all members and waits until a write succeeds.
+func (l *lab) up(flags ...string) *lab {
+	l.t.Helper()
+	for _, m := range l.cfg.Members {
+		l.start(m.Name, flags...)
+	}
+	l.await("m1")
+	return l
+}
+
+// ctl runs etcdctl against a member.
+func (l *lab) ctl(n string, args ...string) (string, error) {
+	l.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 15*time.Second)
+	defer cancel()
+	out, err := exec.CommandContext(ctx, etcds.Program(l.t, etcds.V3_7, "etcdctl"), append([]string{"--endpoints=" + l.member(n).ClientURLs[0], "--command-timeout=3s"}, args...)...).CombinedOutput()
+	return string(out), err
+}
+
+// await waits until a member takes writes.
+func (l *lab) await(n string) {
+	l.t.Helper()
+	var out string
+	var err error
+	for end := time.Now().Add(40 * time.Second); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+		if out, err = l.ctl(n, "put", "k", "v"); err == nil {
+			return
+		}
+	}
+	l.t.Fatalf("%s takes no writes: %v %s", n, err, out)
+}
+
+func (l *lab) put(n string, count int) {
+	l.t.Helper()
+	for i := range count {
+		if out, err := l.ctl(n, "put", fmt.Sprintf("key-%d", i), strings.Repeat("x", 200)); err != nil {
+			l.t.Fatalf("%v: %s", err, out)
+		}
+	}
+}
+
+// asker asks a host that is this machine.
+type asker struct{ host string }
+
+func (a asker) Observe(ctx context.Context, cfg cluster.Config) (cluster.HostFacts, error) {
+	return observe.Host(ctx, cfg, a.host, "test"), nil
+}
+
+func (a asker) Changes(ctx context.Context, cfg cluster.Config, since []int64) (map[string][]cluster.Changes, error) {
+	return observe.Changes(ctx, cfg, a.host, since), nil
+}
+
+func (a asker) HashAt(ctx context.Context, cfg cluster.Config, member string, revision int64) (cluster.HashKV, error) {
+	m, ok := cfg.Member(member)
+	if !ok {
+		return cluster.HashKV{}, errors.New("no such member")
+	}
+	c, err := etcd.Dial(ctx, m.ClientURLs, cluster.TLS{})
+	if err != nil {
+		return cluster.HashKV{}, err
+	}
+	defer c.Close()
+	return c.HashKV(ctx, revision)
+}
+
+// diagnose looks at everything.
+func (l *lab) diagnose() diagnose.Diagnosis {
+	var hosts []observe.Reached
+	for _, h := range l.cfg.Hosts {
+		hosts = append(hosts, observe.Reached{Host: h, Asker: asker{h.Name}})
+	}
+	return diagnose.Diagnose(observe.Gather(context.Background(), l.cfg, hosts, time.Now(), 30*time.Second))
+}
+
+// shows wants a class among the findings, with evidence, and a restore never
+// allowed while the data is there.
+func (l *lab) shows(want diagnose.Code, not ...diagnose.Code) diagnose.Diagnosis {
+	l.t.Helper()
+	d := l.diagnose()
+	found := false
+	var codes []diagnose.Code
+	for _, f := range d.Findings {
+		codes = append(codes, f.Code)
+		found = found || f.Code == want && len(f.Evidence) > 0
+		for _, n := range not {
+			if f.Code == n {
+				l.t.Errorf("%s is found too: %v", n, f.Evidence)
+			}
+		}
+	}
+	if !found {
+		l.t.Errorf("%s is not found: %s %s %v", want, d.Scenario, d.Level, codes)
+	}
+	for _, a := range d.Allowed {
+		if a.Action == diagnose.ActRestore && d.Level.Data == diagnose.D0 {
+			l.t.Errorf("a restore is allowed although the data is intact")
+		}
+	}
+	return d
+}
+
+// copyOf copies a folder.
+func copyOf(t *testing.T, from, to string) {
+	t.Helper()
+	err := filepath.WalkDir(from, func(path string, d os.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		rel, _ := filepath.Rel(from, path)
+		if d.IsDir() {
+			return os.MkdirAll(filepath.Join(to, rel), 0o700)
+		}
+		in, err := os.Open(path)
+		if err != nil {
+			return err
+		}
+		defer in.Close()
+		out, err := os.Create(filepath.Join(to, rel))
+		if err != nil {
+			return err
+		}
+		_, err = io.Copy(out, in)
+		return errors.Join(err, out.Close())
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
