@@ -64,12 +64,16 @@ func findAPIHangs(v view) []sighting {
 func findAPINotReady(v view) []sighting {
 	var out []sighting
 	for _, a := range v.apis(true) {
-		if a.api.Layer != cluster.LayerHTTP || !a.api.Ready.OK || a.api.Ready.Value.OK {
+		health, path := a.api.Ready, "readyz"
+		if !health.OK {
+			health, path = a.api.Live, "livez" // what does not live is not ready
+		}
+		if a.api.Layer != cluster.LayerHTTP || !health.OK || health.Value.OK {
 			continue
 		}
-		failed := strings.Join(a.api.Ready.Value.Failed, ", ")
+		failed := strings.Join(health.Value.Failed, ", ")
 		out = append(out, sighting{a.host, []any{a.api.URL, failed},
-			[]string{fmt.Sprintf("%s/readyz: status %d, failed: %s, passed: %d", a.api.URL, a.api.Ready.Value.Status, failed, a.api.Ready.Value.Passed)}})
+			[]string{fmt.Sprintf("%s/%s: status %d, failed: %s, passed: %d", a.api.URL, path, health.Value.Status, failed, health.Value.Passed)}})
 	}
 	return out
 }

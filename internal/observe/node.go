@@ -19,6 +19,9 @@ type machine struct {
 	root string
 	cfg  cluster.Config
 	host string
+	// asks lets API servers be asked although root is a folder: tests put the
+	// files of a running one into it.
+	asks bool
 }
 
 // at gives a path of the machine.

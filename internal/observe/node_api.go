@@ -13,7 +13,7 @@ import (
 )
 
 // probeBudget bounds one way to an API server, all layers together.
-const probeBudget = 4 * time.Second
+const probeBudget = 5 * time.Second
 
 // apiServers tries the machine's own API server, as its manifest describes it,
 // and every address that its kubeconfigs name.
@@ -64,7 +64,7 @@ func (m machine) apiServers(ctx context.Context, k cluster.Known[cluster.Kuberne
 }
 
 func (m machine) probe(ctx context.Context, a *cluster.APIServer) {
-	if !m.real() {
+	if !m.real() && !m.asks {
 		a.Layer, a.Why = "", "these are the files of a machine that does not run"
 		return
 	}

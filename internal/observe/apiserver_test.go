@@ -1,0 +1,209 @@
+package observe
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/salvor-project/salvor/internal/cluster"
+	"github.com/salvor-project/salvor/internal/diagnose"
+	"github.com/salvor-project/salvor/test/etcds"
+	"github.com/salvor-project/salvor/test/ports"
+)
+
+// program finds a real kube-apiserver that the lab has built.
+func program(t *testing.T) string {
+	t.Helper()
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		t.Fatal(err)
+	}
+	found, err := filepath.Glob(filepath.Join(cache, "salvor", "lab", "bin", "kubernetes-*", "*", "kube-apiserver"))
+	if err != nil || len(found) == 0 {
+		t.Skip("no kube-apiserver: the lab builds it (go run ./lab up)")
+	}
+	return found[len(found)-1]
+}
+
+// control is one machine with a real etcd and a real kube-apiserver.
+type control struct {
+	master
+	program, token string
+	port, etcdPort int
+	procs          map[string]*exec.Cmd
+}
+
+func newControl(t *testing.T) *control {
+	t.Helper()
+	c := &control{program: program(t), token: "test-token", master: newMaster(t, authority(t)), port: ports.Free(t), etcdPort: ports.Free(t), procs: map[string]*exec.Cmd{}}
+	c.asks = true
+	c.cfg.Members = nil
+	c.write("/etc/kubernetes/tokens.csv", []byte(c.token+`,admin,1,"system:masters"`+"\n"))
+	t.Cleanup(func() {
+		for n := range c.procs {
+			c.kill(n)
+		}
+	})
+	c.etcd()
+	return c
+}
+
+func (c *control) run(name, log, program string, args ...string) {
+	c.t.Helper()
+	c.write(log, nil)
+	f, err := os.OpenFile(filepath.Join(c.root, log), os.O_WRONLY|os.O_APPEND, 0)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	defer f.Close()
+	cmd := exec.Command(program, args...)
+	cmd.Stdout, cmd.Stderr = f, f
+	if err := cmd.Start(); err != nil {
+		c.t.Fatal(err)
+	}
+	c.procs[name] = cmd
+}
+
+func (c *control) kill(name string) {
+	if p := c.procs[name]; p != nil {
+		_ = p.Process.Kill()
+		_ = p.Wait()
+		delete(c.procs, name)
+	}
+}
+
+func (c *control) etcd() {
+	url := "http://127.0.0.1:" + strconv.Itoa(c.etcdPort)
+	c.run("etcd", "/var/log/etcd.log", etcds.Path(c.t, etcds.V3_7), "--data-dir="+filepath.Join(c.root, "var/lib/etcd"), "--listen-client-urls="+url, "--advertise-client-urls="+url,
+		"--listen-peer-urls=http://127.0.0.1:"+strconv.Itoa(ports.Free(c.t)))
+}
+
+// serve starts the API server and writes the manifest that describes it.
+func (c *control) serve(flags ...string) {
+	c.t.Helper()
+	c.kill("kube-apiserver")
+	c.manifest("kube-apiserver", "kube-apiserver", append([]string{"--secure-port=" + strconv.Itoa(c.port)}, flags...)...)
+	at := func(p string) string { return filepath.Join(c.root, "etc/kubernetes", p) }
+	args := []string{"--etcd-servers=http://127.0.0.1:" + strconv.Itoa(c.etcdPort), "--secure-port=" + strconv.Itoa(c.port), "--bind-address=127.0.0.1", "--advertise-address=10.0.0.11",
+		"--service-cluster-ip-range=10.96.0.0/16", "--service-account-issuer=https://kubernetes.default.svc", "--service-account-key-file=" + at("pki/sa.pub"),
+		"--service-account-signing-key-file=" + at("pki/sa.key"), "--authorization-mode=RBAC", "--token-auth-file=" + at("tokens.csv"), "--endpoint-reconciler-type=none",
+		"--tls-cert-file=" + at("pki/apiserver.crt"), "--tls-private-key-file=" + at("pki/apiserver.key")}
+	for _, f := range flags {
+		args = append(args, strings.ReplaceAll(f, "=/etc/kubernetes", "="+at("")))
+	}
+	c.run("kube-apiserver", "/var/log/pods/kube-system_kube-apiserver-cp-1_0/kube-apiserver/0.log", c.program, args...)
+}
+
+func (c *control) api() cluster.APIServer {
+	for _, a := range c.node(context.Background()).APIServers {
+		if a.Direct {
+			return a
+		}
+	}
+	return cluster.APIServer{}
+}
+
+// until waits for a state of the API server as it is observed.
+func (c *control) until(what string, ok func(cluster.APIServer) bool) cluster.APIServer {
+	c.t.Helper()
+	var a cluster.APIServer
+	for end := time.Now().Add(90 * time.Second); time.Now().Before(end); time.Sleep(200 * time.Millisecond) {
+		if a = c.api(); ok(a) {
+			return a
+		}
+	}
+	log, _ := os.ReadFile(filepath.Join(c.root, "var/log/pods/kube-system_kube-apiserver-cp-1_0/kube-apiserver/0.log"))
+	c.t.Fatalf("%s: not within 90 s: %+v\n%s", what, a, log[max(0, len(log)-2000):])
+	return a
+}
+
+func isReady(a cluster.APIServer) bool { return a.Ready.OK && a.Ready.Value.OK }
+
+func (c *control) post(path, body string) error {
+	client := http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
+	req, err := http.NewRequest(http.MethodPost, fmt.Sprintf("https://127.0.0.1:%d%s", c.port, path), bytes.NewBufferString(body))
+	if err != nil {
+		return err
+	}
+	req.Header.Set("Authorization", "Bearer "+c.token)
+	req.Header.Set("Content-Type", "application/json")
+	res, err := client.Do(req)
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	if res.StatusCode >= 300 {
+		return errors.New(res.Status)
+	}
+	return nil
+}
+
+// TestRealAPIServer breaks a real API server over a real etcd and wants each
+// fault told apart: flag, etcd, key, certificate.
+func TestRealAPIServer(t *testing.T) {
+	t.Parallel()
+	if testing.Short() {
+		t.Skip("takes half a minute")
+	}
+	c := newControl(t)
+	const encryption = "--encryption-provider-config=/etc/kubernetes/enc/encryption.yaml"
+	c.serve(encryption)
+	a := c.until("an API server that is ready", isReady)
+	if a.Layer != cluster.LayerHTTP || a.Ready.Value.Passed < 20 || !a.Certificate.OK || !strings.HasPrefix(a.Version, "v1.") {
+		t.Errorf("healthy: %+v", a)
+	}
+	found := diagnosed(c.master)
+	for _, not := range []diagnose.Code{diagnose.APIDown, diagnose.APINotReady, diagnose.APIHangs, diagnose.APIServesOldCert, diagnose.APIBadFlag} {
+		if f, ok := found[not]; ok {
+			t.Errorf("healthy, and yet %s: %v", not, f.Evidence)
+		}
+	}
+	if err := c.post("/api/v1/namespaces/default/secrets", `{"apiVersion":"v1","kind":"Secret","metadata":{"name":"sealed"},"data":{"a":"Yg=="}}`); err != nil {
+		t.Fatal(err)
+	}
+	// The key of the encryption is lost: never ready, and the log says why.
+	c.serve()
+	c.until("an API server that cannot decrypt", func(a cluster.APIServer) bool {
+		_, said := diagnosed(c.master)[diagnose.APICannotDecrypt]
+		return said && a.Ready.OK && !a.Ready.Value.OK
+	})
+	if f := diagnosed(c.master)[diagnose.APINotReady]; len(f.CausedBy) == 0 {
+		t.Errorf("not ready without its cause: %+v", f)
+	}
+	// A bad flag ends it at once; etcd is not blamed.
+	c.serve("--insecure-port=0")
+	c.until("an API server with a bad flag", func(a cluster.APIServer) bool {
+		return a.Layer == cluster.LayerNone && diagnosed(c.master)[diagnose.APIBadFlag].Code != ""
+	})
+	found = diagnosed(c.master)
+	if f := found[diagnose.APIDown]; len(f.CausedBy) == 0 || found[diagnose.APIEtcdUnreachable].Code != "" {
+		t.Errorf("down: %+v", f)
+	}
+	// An expired certificate is served as it is, and seen as it is.
+	c.serve(encryption)
+	c.until("an API server that is ready again", isReady)
+	q := c.issue("ended", time.Now().Add(-2*time.Hour), time.Now().Add(-time.Hour))
+	c.write("/etc/kubernetes/pki/apiserver.crt", q.Cert)
+	c.write("/etc/kubernetes/pki/apiserver.key", q.Key)
+	if found = diagnosed(c.master); found[diagnose.APICertExpired].Code == "" {
+		t.Errorf("an expired certificate is not seen: %v", found)
+	}
+	// Its etcd goes away under it.
+	c.kill("etcd")
+	a = c.until("an API server without etcd", func(a cluster.APIServer) bool {
+		return a.Ready.OK && !a.Ready.Value.OK || a.Layer == cluster.LayerNone
+	})
+	if a.Ready.OK && !strings.Contains(strings.Join(a.Ready.Value.Failed, " "), "etcd") {
+		t.Errorf("the failed checks do not name etcd: %+v", a.Ready.Value)
+	}
+}
