@@ -187,7 +187,7 @@ func findElections(v view) []sighting {
 		}
 		hours := 1.0
 		if p := m.facts.Process; p.OK && !p.Value.Since.IsZero() {
-			hours = max(0.25, m.now.Sub(p.Value.Since).Hours())
+			hours = max(1, m.now.Sub(p.Value.Since).Hours())
 		} else if k.Value.LeaderChanges < manyLeaders {
 			continue
 		}

@@ -71,7 +71,7 @@ func latencyRules() []rule {
 		{code: DiskSlow, severity: Warning, needs: []Need{NeedMetrics}, find: findSlowDisk, passing: true,
 			messages:   []string{"slow fdatasync took", "wal: sync duration of …, expected less than 1s", "apply request took too long"},
 			references: []string{"etcd-io/etcd#13587", "etcd-io/etcd#15247", "k3s-io/k3s#2853"}},
-		{code: LateHeartbeats, severity: Warning, needs: []Need{NeedLogs, NeedMetrics}, causes: []Code{DiskSlow}, find: findLateHeartbeats, rate: rateSign, passing: true,
+		{code: LateHeartbeats, severity: Info, needs: []Need{NeedLogs, NeedMetrics}, causes: []Code{DiskSlow}, find: findLateHeartbeats, rate: rateSign, passing: true,
 			messages: []string{"leader failed to send out heartbeat on time; took too long, leader is overloaded likely from slow disk"}},
 		{code: LeaderUnstable, severity: Warning, needs: []Need{NeedMetrics}, causes: []Code{DiskSlow, LateHeartbeats, ClockSkew}, find: findElections, passing: true,
 			messages: []string{"lost leader", "etcdserver: leader changed", "leaderelection lost"}, references: []string{"kubernetes/kubernetes#74340"}},

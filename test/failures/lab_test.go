@@ -205,6 +205,18 @@ func (l *lab) shows(want diagnose.Code, not ...diagnose.Code) diagnose.Diagnosis
 	return d
 }
 
+// grave are the findings that are more than information: a busy machine makes
+// heartbeats late.
+func grave(d diagnose.Diagnosis) []diagnose.Finding {
+	var out []diagnose.Finding
+	for _, f := range d.Findings {
+		if f.Severity != diagnose.Info {
+			out = append(out, f)
+		}
+	}
+	return out
+}
+
 // copyOf copies a folder.
 func copyOf(t *testing.T, from, to string) {
 	t.Helper()

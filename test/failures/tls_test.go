@@ -1,0 +1,200 @@
+package failures
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/salvor-project/salvor/internal/cluster"
+	"github.com/salvor-project/salvor/internal/diagnose"
+	"github.com/salvor-project/salvor/internal/pki"
+)
+
+// newTLSLab is a lab whose members speak TLS with one authority.
+func newTLSLab(t *testing.T) (*lab, *pki.Authority) {
+	t.Helper()
+	l := newLab(t)
+	ca, err := pki.NewAuthority("etcd-ca", time.Now())
+	l.must(err)
+	l.must(pki.WriteFile(l.file("ca.crt"), ca.Certificate()))
+	for i := range l.cfg.Members {
+		m := &l.cfg.Members[i]
+		for _, urls := range [][]string{m.ClientURLs, m.PeerURLs} {
+			urls[0] = strings.Replace(urls[0], "http://", "https://", 1)
+		}
+		m.Certificates = cluster.MemberCertificates{Server: l.file(m.Name + "-server.crt"), Peer: l.file(m.Name + "-peer.crt"), CA: l.file("ca.crt"), PeerCA: l.file("ca.crt")}
+		l.certify(ca, m.Name, "server", -time.Hour, time.Hour*24*365)
+		l.certify(ca, m.Name, "peer", -time.Hour, time.Hour*24*365)
+	}
+	l.cfg.Client = cluster.TLS{CA: l.file("ca.crt"), Cert: l.file("client.crt"), Key: l.file("client.key")}
+	p, err := ca.Issue(pki.Request{Use: pki.Client, CommonName: "salvor", NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour * 24 * 365)})
+	l.must(err)
+	l.must(p.Write(l.cfg.Client.Cert, l.cfg.Client.Key))
+	return l, ca
+}
+
+func (l *lab) file(name string) string { return filepath.Join(l.dir, name) }
+
+// certify gives a member a new certificate; etcd takes it up by itself.
+func (l *lab) certify(ca *pki.Authority, n, use string, from, to time.Duration) {
+	l.t.Helper()
+	kind := pki.Server
+	if use == "peer" {
+		kind = pki.Peer
+	}
+	p, err := ca.Issue(pki.Request{Use: kind, CommonName: n, Hosts: []string{"127.0.0.1", "localhost"}, NotBefore: time.Now().Add(from), NotAfter: time.Now().Add(to)})
+	l.must(err)
+	l.must(p.Write(l.file(n+"-"+use+".crt"), l.file(n+"-"+use+".key")))
+}
+
+func (l *lab) tls(n string) []string {
+	return []string{"--cert-file=" + l.file(n+"-server.crt"), "--key-file=" + l.file(n+"-server.key"), "--trusted-ca-file=" + l.file("ca.crt"), "--client-cert-auth",
+		"--peer-cert-file=" + l.file(n+"-peer.crt"), "--peer-key-file=" + l.file(n+"-peer.key"), "--peer-trusted-ca-file=" + l.file("ca.crt"), "--peer-client-cert-auth"}
+}
+
+// serving waits until Salvor sees so many members serve.
+func (l *lab) serving(count int) diagnose.Diagnosis {
+	l.t.Helper()
+	var d diagnose.Diagnosis
+	for end := time.Now().Add(60 * time.Second); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
+		d = l.diagnose()
+		n := 0
+		for _, m := range d.Members {
+			if m.State == diagnose.StateServing {
+				n++
+			}
+		}
+		if n == count {
+			return d
+		}
+	}
+	l.t.Fatalf("not %d members serve: %s %v", count, d.Scenario, d.Members)
+	return d
+}
+
+// TestCertificates lets certificates end, and begin too late, under real
+// members: one of three first, then all.
+func TestCertificates(t *testing.T) {
+	l, ca := newTLSLab(t)
+	for _, m := range l.cfg.Members {
+		l.start(m.Name, l.tls(m.Name)...)
+	}
+	l.serving(3)
+	if d := l.diagnose(); d.Scenario != diagnose.Healthy || len(grave(d)) > 0 { // now that all files are there
+		t.Fatalf("%s %v", d.Scenario, d.Findings)
+	}
+	// The time bomb: the peer certificate ends, and everything goes on working.
+	l.certify(ca, "m3", "peer", -2*time.Hour, -time.Hour)
+	d := l.shows(diagnose.CertExpired, diagnose.CertNotYetValid)
+	if d.Level.Data != diagnose.D0 || d.Scenario == diagnose.Healthy {
+		t.Errorf("an expired peer certificate that open connections hide: %s %s", d.Scenario, d.Level)
+	}
+	// A restart sets it off.
+	l.kill("m3")
+	l.start("m3", l.tls("m3")...)
+	d = l.serving(2)
+	if d.Scenario != diagnose.CertsExpired || d.Cause == nil || d.Cause.Code != diagnose.CertExpired {
+		t.Errorf("a barred member: %s, cause %+v", d.Scenario, d.Cause)
+	}
+	// The alert is the same for a certificate that is not valid yet.
+	l.certify(ca, "m3", "peer", time.Hour, 24*time.Hour)
+	l.shows(diagnose.CertNotYetValid, diagnose.CertExpired)
+	// All of them: a total outage, the data intact, and no restore.
+	for _, n := range []string{"m1", "m2", "m3"} {
+		l.certify(ca, n, "peer", -2*time.Hour, -time.Hour)
+		l.certify(ca, n, "server", -2*time.Hour, -time.Hour)
+	}
+	l.kill("m1", "m2", "m3")
+	for _, n := range []string{"m1", "m2", "m3"} {
+		l.start(n, l.tls(n)...)
+	}
+	d = l.shows(diagnose.CertExpired)
+	if d.Scenario != diagnose.CertsExpired || d.Level.Data != diagnose.D0 {
+		t.Errorf("all expired: %s %s", d.Scenario, d.Level)
+	}
+	// New files heal it without a restart.
+	for _, n := range []string{"m1", "m2", "m3"} {
+		l.certify(ca, n, "peer", -time.Hour, 24*365*time.Hour)
+		l.certify(ca, n, "server", -time.Hour, 24*365*time.Hour)
+	}
+	if d = l.serving(3); d.Scenario != diagnose.Healthy {
+		t.Errorf("renewed: %s %v", d.Scenario, d.Findings)
+	}
+	// The authority itself, and an old one beside a valid one, which does no harm.
+	ended, err := pki.NewAuthority("etcd-ca", time.Now().AddDate(-11, 0, 0))
+	l.must(err)
+	l.must(os.WriteFile(l.file("ca.crt"), append(ended.Certificate(), ca.Certificate()...), 0o600))
+	if d = l.serving(3); d.Scenario != diagnose.Healthy {
+		t.Errorf("an old authority in the bundle: %s %v", d.Scenario, d.Findings)
+	}
+	l.must(os.WriteFile(l.file("ca.crt"), ended.Certificate(), 0o600))
+	l.shows(diagnose.AuthorityExpired)
+}
+
+// TestBackups damages a real snapshot in every way that was seen.
+func TestBackups(t *testing.T) {
+	l := newLab(t).up()
+	l.put("m1", 20)
+	place := l.file("backups")
+	l.must(os.Mkdir(place, 0o700))
+	good := l.file("good.db")
+	if out, err := l.ctl("m1", "snapshot", "save", good); err != nil {
+		t.Fatal(out)
+	}
+	whole, err := os.ReadFile(good)
+	l.must(err)
+	l.cfg.Snapshots = []cluster.SnapshotPlace{{Host: "m1", Path: place}}
+	flipped := append([]byte{}, whole...)
+	flipped[len(flipped)/2] ^= 0xff
+	for _, c := range []struct {
+		name string
+		file []byte
+		want diagnose.Code
+	}{
+		{"whole", whole, ""},
+		{"cut off", whole[:len(whole)-1000], diagnose.BackupUnusable},
+		{"half", whole[:len(whole)/2/4096*4096], diagnose.BackupUnusable},
+		{"flipped", flipped, diagnose.BackupUnusable},
+		{"empty", nil, diagnose.BackupUnusable},
+		{"text", []byte("not a snapshot"), diagnose.BackupUnusable},
+		{"without digest", whole[:len(whole)-32], diagnose.BackupNoDigest},
+	} {
+		path := filepath.Join(place, "s.db")
+		l.must(os.WriteFile(path, c.file, 0o600))
+		d := l.diagnose()
+		got, count := diagnose.Code(""), 0
+		for _, f := range d.Findings {
+			if strings.HasPrefix(string(f.Code), "backup-") && f.Code != diagnose.BackupNone {
+				got, count = f.Code, count+1
+			}
+		}
+		if got != c.want || count > 1 {
+			t.Errorf("%s: %v, want %q", c.name, d.Findings, c.want)
+		}
+		for _, k := range d.Candidates {
+			if k.Kind == diagnose.FromSnapshot && (k.Integrity == diagnose.Unusable) != (c.want != "") {
+				t.Errorf("%s: the candidate is %s", c.name, k.Integrity)
+			}
+		}
+	}
+	path := filepath.Join(place, "s.db")
+	l.must(os.WriteFile(path, whole, 0o600))
+	old := time.Now().Add(-14 * 24 * time.Hour)
+	l.must(os.Chtimes(path, old, old))
+	l.shows(diagnose.BackupStale)
+	other := newLab(t)
+	other.cfg.Members[0].Name = "stranger"
+	other.cfg.Members[0].DataDir = filepath.Join(other.dir, "stranger")
+	other.cfg.Members = other.cfg.Members[:1]
+	other.start("stranger")
+	other.await("stranger")
+	if out, err := other.ctl("stranger", "snapshot", "save", other.dir+"/x.db"); err != nil {
+		t.Fatal(out)
+	}
+	foreign, err := os.ReadFile(other.dir + "/x.db")
+	l.must(err)
+	l.must(os.WriteFile(path, foreign, 0o600))
+	l.shows(diagnose.BackupOtherCluster)
+}
