@@ -158,7 +158,14 @@ func (a *app) openCase(ctx context.Context, fleet *remote.Fleet, name string, s 
 	if err := folder.Write(casefile.DiagnosisFile, s.diagnosis); err != nil {
 		return folder, err
 	}
-	return folder, preserve(ctx, fleet, folder)
+	if err := preserve(ctx, fleet, folder); err != nil {
+		return folder, err
+	}
+	if err := packCase(folder, folder.Path(evidencePack)); err != nil {
+		// The files are there; that they are not in one is no reason to wait.
+		return folder, folder.WriteBytes("evidence/pack-missing.txt", []byte(err.Error()+"\n"))
+	}
+	return folder, nil
 }
 
 // evidenceBudget is how long a host may take to hand its evidence over.

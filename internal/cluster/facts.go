@@ -275,6 +275,9 @@ type Certificate struct {
 	DNSNames  []string  `json:"dnsNames,omitempty"`
 	IPs       []string  `json:"ips,omitempty"`
 	SHA256    string    `json:"sha256"`
+	// Stranger is true when the authority beside it on its machine certainly
+	// did not issue it.
+	Stranger bool `json:"stranger,omitempty"`
 }
 
 // Space is a file system's room.

@@ -137,7 +137,7 @@ func (v view) hidden() []string {
 	var out []string
 	told := map[string]bool{}
 	for _, n := range []Need{NeedKubernetes, NeedManifests, NeedKubeCerts, NeedIdentity, NeedKubelet, NeedRuntime, NeedEncryption,
-		NeedFileSystems, NeedAddresses, NeedHash, NeedLinearizable} {
+		NeedFileSystems, NeedAddresses, NeedCertificates, NeedHash, NeedLinearizable} {
 		for _, m := range v.missing(n) {
 			if !told[m.subject] {
 				told[m.subject] = true

@@ -238,6 +238,41 @@ func findDiffers(name string) func(view) []sighting {
 	}
 }
 
+// findEtcdAuthority finds that the members trust different authorities: as the
+// masters' PKI says it, or as the members' own files do while not all serve.
+// While an authority is replaced the files may differ for a time.
+func findEtcdAuthority(v view) []sighting {
+	if out := findDiffers("etcd-ca")(v); len(out) > 0 {
+		return out
+	}
+	if len(v.with(StateServing)) == len(v.members) {
+		return nil
+	}
+	by := map[string][]string{}
+	var order []string
+	path := ""
+	for _, m := range v.members {
+		for _, c := range m.facts.Certificates {
+			if c.OK && c.Value.Use == "ca" && c.Value.SHA256 != "" {
+				path = c.Value.Source
+				if by[c.Value.SHA256] == nil {
+					order = append(order, c.Value.SHA256)
+				}
+				by[c.Value.SHA256] = append(by[c.Value.SHA256], m.cfg.Name)
+				break
+			}
+		}
+	}
+	if len(order) < 2 {
+		return nil
+	}
+	var groups []string
+	for _, d := range order {
+		groups = append(groups, fmt.Sprintf("%s: %s", strings.Join(by[d], ", "), short(d)))
+	}
+	return []sighting{{"etcd", []any{path, strings.Join(groups, "; ")}, groups}}
+}
+
 // findBrokenPair finds a signing key whose public part is not the one that
 // tokens are checked with.
 func findBrokenPair(v view) []sighting {
@@ -261,6 +296,15 @@ func findBrokenPair(v view) []sighting {
 
 func findNotIssued(v view) []sighting {
 	var out []sighting
+	for _, m := range v.members {
+		for _, c := range m.facts.Certificates {
+			if c.OK && c.Value.Stranger {
+				out = append(out, sighting{m.cfg.Name, []any{c.Value.Source, m.cfg.Certificates.CA},
+					[]string{fmt.Sprintf("%s (%s, of %s) was not issued by the authority beside it", c.Value.Source, c.Value.Subject, c.Value.Issuer)}})
+				break
+			}
+		}
+	}
 	for _, k := range v.kubes() {
 		s := sighting{subject: k.host}
 		for _, c := range k.facts.Certs {

@@ -43,7 +43,7 @@ func authorityRules() []rule {
 	return []rule{
 		{code: AuthorityDiffers, severity: Critical, needs: []Need{NeedIdentity}, find: findDiffers("ca"),
 			messages: []string{"x509: certificate signed by unknown authority"}, references: []string{"kubernetes/kubernetes#72026"}},
-		{code: EtcdAuthorityDiffers, severity: Critical, needs: []Need{NeedIdentity}, find: findDiffers("etcd-ca"),
+		{code: EtcdAuthorityDiffers, severity: Critical, needs: []Need{NeedIdentity, NeedCertificates}, find: findEtcdAuthority,
 			messages: []string{"x509: certificate signed by unknown authority", "remote error: tls: bad certificate"}},
 		{code: FrontProxyDiffers, severity: Warning, needs: []Need{NeedIdentity}, find: findDiffers("front-proxy-ca"),
 			messages: []string{"x509: certificate signed by unknown authority (… \"front-proxy-ca\")"}, references: []string{"digitalrebar/provision-content#296"}},
@@ -54,7 +54,7 @@ func authorityRules() []rule {
 			messages: []string{"invalid bearer token, invalid signature, no keys found"}},
 		{code: EncryptionDiffers, severity: Critical, needs: []Need{NeedIdentity, NeedEncryption}, find: findDiffers("encryption-config"),
 			messages: []string{"no matching key was found for the provided AES transformer", "identity transformer tried to read encrypted data"}},
-		{code: CertNotIssuedByCA, severity: Critical, needs: []Need{NeedKubeCerts}, causes: []Code{AuthorityDiffers, EtcdAuthorityDiffers, FrontProxyDiffers}, find: findNotIssued,
+		{code: CertNotIssuedByCA, severity: Critical, needs: []Need{NeedKubeCerts, NeedCertificates}, causes: []Code{AuthorityDiffers, EtcdAuthorityDiffers, FrontProxyDiffers}, find: findNotIssued,
 			messages: []string{"x509: certificate signed by unknown authority"}},
 		{code: CertKeyMismatch, severity: Critical, needs: []Need{NeedKubeCerts}, find: findKeyMismatch,
 			messages: []string{"tls: private key does not match public key"}},

@@ -139,9 +139,9 @@ func fixed(dir string) bool {
 // certificates reads what lies on disk and what is being served.
 func certificates(ctx context.Context, m cluster.Member, client cluster.TLS) []cluster.Known[cluster.Certificate] {
 	var out []cluster.Known[cluster.Certificate]
-	for _, f := range []struct{ path, use string }{
-		{m.Certificates.Server, "server"}, {m.Certificates.Peer, "peer"}, {m.Certificates.CA, "ca"},
-		{m.Certificates.PeerCA, "ca"}, {client.Cert, "client"},
+	for _, f := range []struct{ path, use, authority string }{
+		{m.Certificates.Server, "server", m.Certificates.CA}, {m.Certificates.Peer, "peer", m.Certificates.PeerCA}, {m.Certificates.CA, "ca", ""},
+		{m.Certificates.PeerCA, "ca", ""}, {client.Cert, "client", ""},
 	} {
 		if f.path == "" {
 			continue
@@ -151,10 +151,29 @@ func certificates(ctx context.Context, m cluster.Member, client cluster.TLS) []c
 			out = append(out, cluster.Unknown[cluster.Certificate]("%v", err))
 		}
 		for _, c := range deciding(certs, f.use) {
+			c.Stranger = stranger(f.path, f.authority)
 			out = append(out, cluster.Is(c))
 		}
 	}
 	return append(out, served(ctx, m)...)
+}
+
+// stranger tells whether the authority certainly did not issue a certificate.
+// Without both files nothing is certain.
+func stranger(path, authority string) bool {
+	if authority == "" {
+		return false
+	}
+	leaf, err := machine{}.read(path)
+	if err != nil {
+		return false
+	}
+	ca, err := machine{}.read(authority)
+	if err != nil {
+		return false
+	}
+	issued, err := pki.Issued(leaf, ca)
+	return err == nil && !issued
 }
 
 // deciding leaves out what cannot decide: of a bundle of authorities only the

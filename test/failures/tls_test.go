@@ -122,6 +122,12 @@ func TestCertificates(t *testing.T) {
 	if d = l.serving(3); d.Scenario != diagnose.Healthy {
 		t.Errorf("renewed: %s %v", d.Scenario, d.Findings)
 	}
+	// A member whose peer certificate is another authority's.
+	strange, err := pki.NewAuthority("another", time.Now())
+	l.must(err)
+	l.certify(strange, "m3", "peer", -time.Hour, 24*365*time.Hour)
+	l.shows(diagnose.CertNotIssuedByCA, diagnose.CertExpired)
+	l.certify(ca, "m3", "peer", -time.Hour, 24*365*time.Hour)
 	// The authority itself, and an old one beside a valid one, which does no harm.
 	ended, err := pki.NewAuthority("etcd-ca", time.Now().AddDate(-11, 0, 0))
 	l.must(err)

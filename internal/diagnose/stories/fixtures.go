@@ -116,6 +116,18 @@ func identityFixtures() []Fixture {
 		other(diagnose.SAKeyDiffers, "service-account-public"),
 		other(diagnose.SAKeyPairBroken, "service-account-private"),
 		other(diagnose.EncryptionDiffers, "encryption-config"),
+		{diagnose.EtcdAuthorityDiffers, func(w *World) {
+			w.Dead("m2")
+			for _, n := range []string{"m1", "m2", "m3"} {
+				c := goodCert("/pki/"+n+"/ca.crt", "ca", n)
+				c.SHA256 = "one-authority"
+				if n == "m2" {
+					c.SHA256 = "another-authority"
+				}
+				w.M(n).Certificates = append(w.M(n).Certificates, cluster.Is(c))
+			}
+		}},
+		{diagnose.CertNotIssuedByCA, func(w *World) { w.M("m2").Certificates[1].Value.Stranger = true }},
 		{diagnose.CertNotIssuedByCA, func(w *World) { w.Cert("m2", "apiserver").Issued = cluster.Is(false) }},
 		{diagnose.CertKeyMismatch, func(w *World) { w.Cert("m2", "apiserver").KeyFits = cluster.Is(false) }},
 		{diagnose.KubeconfigOtherCA, func(w *World) {
