@@ -76,7 +76,7 @@ func (a *app) vaultListCommand(o *vaultFlags) *cobra.Command {
 		Short: "List the backups of all targets, and what is wrong with them",
 		Long: `Ls rebuilds the catalogue from the manifests that lie on the targets. It needs
 no key. It exits with 3 when something is wrong: a target that does not answer,
-a damaged or forged manifest, a copy that is gone.
+a damaged or forged manifest, a copy that is gone; with 4 when no target answers.
 
 ` + exitCodes,
 		Args: args(cobra.NoArgs),
@@ -103,7 +103,11 @@ func (a *app) vaultList(ctx context.Context, v *backup.Vault, _ cluster.Config) 
 		return wrong(cat)
 	}
 	if len(lines) == 0 {
-		if err := a.say("no backup\n"); err != nil {
+		text := "no backup"
+		if unseen(cat) {
+			text = "no target answers: what there is, nobody knows"
+		}
+		if err := a.say("%s\n", text); err != nil {
 			return err
 		}
 	} else if err := a.say("%-28s %-10s %10s %10s %-8s %-7s %s\n", "BACKUP", "AGE", "REVISION", "SEALED", "PROOF", "LACKS", "COPIES"); err != nil {
@@ -153,14 +157,22 @@ func copies(l backupLine) string {
 	return strings.Join(all, ", ")
 }
 
-// wrong is findings, if anything is wrong in a catalogue.
+// wrong is findings, if anything is wrong in a catalogue; unseen, if no target
+// answered: then nobody knows what there is.
 func wrong(cat vault.Catalogue) error {
+	if unseen(cat) {
+		return errUnseen
+	}
 	if slices.ContainsFunc(cat.Problems, func(p vault.Problem) bool {
 		return p.Code != vault.KeysFromVault && p.Code != vault.Leftover && !absentMedium(cat, p)
 	}) {
 		return errFindings
 	}
 	return nil
+}
+
+func unseen(cat vault.Catalogue) bool {
+	return !slices.ContainsFunc(cat.Targets, func(t vault.TargetState) bool { return t.Err == nil })
 }
 
 // absentMedium tells a removable medium that is not in from a target that is

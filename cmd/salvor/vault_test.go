@@ -376,6 +376,11 @@ func TestVaultTargets(t *testing.T) {
 	if !strings.Contains(e.out, "No backup is proven") || !strings.Contains(e.out, "disk2") {
 		t.Errorf("status does not say what is missing:\n%s", e.out)
 	}
+	check(t, os.Rename(k.path("disk1"), k.path("away1")))
+	if e := k.must(codeUnseen, "vault", "ls"); strings.Contains(e.out, "no backup") {
+		t.Errorf("what nobody can see is said not to be there:\n%s", e.out)
+	}
+	check(t, os.Rename(k.path("away1"), k.path("disk1")))
 	check(t, os.Rename(k.path("away"), k.path("disk2")))
 	k.must(codeOK, "vault", "complete")
 	id := k.backUp(codeOK)

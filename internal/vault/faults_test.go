@@ -9,6 +9,7 @@ import (
 	"os"
 	"runtime"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -443,5 +444,36 @@ func TestFence(t *testing.T) {
 	}
 	if left := w.files("backups/"); len(left) != 0 {
 		t.Errorf("left: %v", left)
+	}
+}
+
+// TestThrottle: whatever is written to targets is announced first, once for
+// each target, also when copies are completed; and a target that comes later is
+// passed over by Begin without being counted as failed.
+func TestThrottle(t *testing.T) {
+	w := newWorld(t, 3)
+	var mu sync.Mutex
+	var announced int64
+	w.cfg.Throttle = func(_ context.Context, n int64) { mu.Lock(); defer mu.Unlock(); announced += n }
+	w.cfg.Later = map[string]bool{"disk3": true}
+	res := w.backup(5)
+	var sealed int64
+	for _, p := range res.Manifest.Parts {
+		sealed += p.Sealed.Size
+	}
+	if announced != 2*sealed || len(res.Failed) != 0 || len(res.Receipts) != 2 {
+		t.Errorf("announced %d bytes, want twice %d; failed %v", announced, sealed, res.Failed)
+	}
+	if left := w.files("disk3:backups"); len(left) != 0 {
+		t.Errorf("the later target has %v", left)
+	}
+	if _, err := w.vault().Complete(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
+	if announced != 3*sealed {
+		t.Errorf("announced %d bytes in all, want three times %d", announced, sealed)
+	}
+	if e := w.list().Entries[0]; states(e) != "disk1 whole, disk2 whole, disk3 whole" {
+		t.Errorf("copies: %s", states(e))
 	}
 }
