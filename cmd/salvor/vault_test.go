@@ -205,6 +205,8 @@ func TestVaultWithoutQuorum(t *testing.T) {
 	if !strings.Contains(first.Source, "without a quorum") || first.Salvaged {
 		t.Errorf("one of three: %+v", first)
 	}
+	// An agent gets no turn without a quorum, and goes on.
+	k.must(codeOK, "agent", "--once").says(t, "without a quorum", "is made")
 	check(t, k.cluster.KillAll())
 	id := k.backUp(codeOK)
 	if l := k.source(id); !l.Salvaged || !strings.HasPrefix(l.Source, "salvaged from the data dir of") || l.Revision < first.Revision {
