@@ -71,9 +71,9 @@ func (a *app) runAgent(ctx context.Context, cfg cluster.Config, rank int, once b
 	defer folder.Close()
 	w := &agentWork{app: a, cfg: cfg}
 	conf := agent.Config{Cluster: cfg.Cluster, Who: who(), Jitter: time.Duration(cfg.Backup.Jitter), Work: w, State: folder, Log: a.log, Rank: rank,
-		Take: func(ctx context.Context) (agent.Turn, error) { return takeTurn(ctx, cfg, who()) }}
+		Take: func(ctx context.Context) (agent.Turn, error) { return takeTurn(ctx, here(cfg), who()) }}
 	if conf.Rank < 0 {
-		conf.Rank = max(0, slices.IndexFunc(cfg.Hosts, func(h cluster.Host) bool { return h.Via != cluster.ViaSSH }))
+		conf.Rank = max(0, slices.IndexFunc(cfg.Hosts, local))
 	}
 	if cfg.Backup.WebhookFile != "" {
 		conf.Notify = agent.Webhook(backup.Expand(cfg.Backup.WebhookFile))
@@ -116,6 +116,17 @@ func (a *app) runAgent(ctx context.Context, cfg cluster.Config, rank int, once b
 		}
 		return err
 	}
+}
+
+func local(h cluster.Host) bool { return h.Via != cluster.ViaSSH }
+
+// here is the configuration as this machine reads it: with its own client
+// files.
+func here(cfg cluster.Config) cluster.Config {
+	if i := slices.IndexFunc(cfg.Hosts, local); i >= 0 {
+		return cfg.On(cfg.Hosts[i].Name)
+	}
+	return cfg
 }
 
 // log writes a line with its time, for the journal.

@@ -160,3 +160,14 @@ func TestSecretsThatOthersCanRead(t *testing.T) {
 		}
 	}
 }
+
+func TestNothingIsAskedOfWorkers(t *testing.T) {
+	cfg := cluster.Config{Hosts: []cluster.Host{{Name: "cp"}, {Name: "etcd"}, {Name: "w"}, {Name: "lb"}},
+		Members: []cluster.Member{{Name: "m", Host: "etcd"}}}
+	cfg.Kubernetes.Nodes = []cluster.Node{{Host: "cp", APIServer: cluster.Component{StaticPod: "/etc/kubernetes/manifests/kube-apiserver.yaml"}}, {Host: "w"}}
+	for host, want := range map[string]bool{"cp": false, "etcd": false, "w": true, "lb": false} {
+		if worker(cfg, host) != want {
+			t.Errorf("%s: worker is %v", host, !want)
+		}
+	}
+}

@@ -36,7 +36,7 @@ func choose(ctx context.Context, fleet *remote.Fleet) ([]source, error) {
 	var wg sync.WaitGroup
 	var alive []source
 	var said []string
-	for _, h := range fleet.Hosts() {
+	for _, h := range withMembers(fleet) {
 		wg.Go(func() {
 			all, err := h.Members(ctx, fleet.Config)
 			mu.Lock()
@@ -68,6 +68,14 @@ func choose(ctx context.Context, fleet *remote.Fleet) ([]source, error) {
 		said = append(said, fmt.Sprintf("member %s: %s", s.member.Name, unfit(s.live)))
 	}
 	return stopped(ctx, fleet, said)
+}
+
+// withMembers gives the hosts that run members: a worker is not asked, nor
+// waited for.
+func withMembers(fleet *remote.Fleet) []*remote.Host {
+	return slices.DeleteFunc(slices.Clone(fleet.Hosts()), func(h *remote.Host) bool {
+		return !slices.ContainsFunc(fleet.Config.Members, func(m cluster.Member) bool { return m.Host == h.Name })
+	})
 }
 
 // unfit says why a living member's data must not be backed up as the
@@ -127,7 +135,7 @@ func stopped(ctx context.Context, fleet *remote.Fleet, said []string) ([]source,
 	var mu sync.Mutex
 	var wg sync.WaitGroup
 	var all []source
-	for _, h := range fleet.Hosts() {
+	for _, h := range withMembers(fleet) {
 		wg.Go(func() {
 			disks, err := h.Disks(ctx, fleet.Config)
 			mu.Lock()

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -86,9 +87,10 @@ func (j Job) Run(ctx context.Context) (Done, error) {
 
 // collect asks all hosts for their files; what cannot be had is a note.
 func (j Job) collect(ctx context.Context) []bundle.Host {
-	all := make([]bundle.Host, len(j.Fleet.Hosts()))
+	hosts := slices.DeleteFunc(slices.Clone(j.Fleet.Hosts()), func(h *remote.Host) bool { return worker(j.Fleet.Config, h.Name) })
+	all := make([]bundle.Host, len(hosts))
 	var wg sync.WaitGroup
-	for i, h := range j.Fleet.Hosts() {
+	for i, h := range hosts {
 		wg.Go(func() {
 			b, err := h.Bundle(ctx, j.Fleet.Config)
 			if err != nil {
@@ -100,6 +102,14 @@ func (j Job) collect(ctx context.Context) []bundle.Host {
 	}
 	wg.Wait()
 	return all
+}
+
+// worker tells whether a host is a node of Kubernetes that runs neither a
+// member nor a part of the control plane: nothing of it is in a backup.
+func worker(cfg cluster.Config, host string) bool {
+	n, is := cfg.Node(host)
+	return is && !slices.ContainsFunc(cluster.Roles(), func(r cluster.Role) bool { return n.Component(r) != cluster.Component{} }) &&
+		!slices.ContainsFunc(cfg.Members, func(m cluster.Member) bool { return m.Host == host })
 }
 
 // attempt is a backup of one source.

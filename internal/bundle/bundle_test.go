@@ -276,6 +276,20 @@ func TestArchive(t *testing.T) {
 	if err := os.Symlink("/dev/null", filepath.Join(p.root, "/etc/systemd/system/kubelet.service")); err != nil {
 		t.Fatal(err)
 	}
+	p.write("/etc/systemd/system/own-etcd.service", []byte("[Service]\n"))
+	p.write("/srv/pods/etcd.yaml", []byte("image: etcd:1\n"))
+	o := bundle.Options{Host: "cp-1", Root: p.root}
+	o.Add("/srv/pods/etcd.yaml", "own-etcd")
+	o.Add("/srv/pods/gone.yaml", "")
+	own := bundle.Collect(o)
+	for _, f := range []string{"/etc/systemd/system/own-etcd.service", "/srv/pods/etcd.yaml"} {
+		if !slices.ContainsFunc(own.Files, func(x bundle.File) bool { return x.Path == f }) {
+			t.Errorf("%s is not collected", f)
+		}
+	}
+	if got := codes(own.Missing); !slices.Equal(got, []string{"bundle-file /etc/etcd.env", "bundle-file /srv/pods/gone.yaml"}) {
+		t.Errorf("missing %q", got)
+	}
 	b := p.bundle()
 	var tar bytes.Buffer
 	if err := b.Write(&tar); err != nil {

@@ -23,6 +23,19 @@ type Options struct {
 	Files []string
 	// Commands are the command lines of members, whose flags name files.
 	Commands []string
+	// Units are systemd units beside those of the usual names.
+	Units []string
+}
+
+// Add names what runs a process: the manifest of a static pod or a unit, either
+// of which may be empty.
+func (o *Options) Add(manifest, unit string) {
+	if manifest != "" {
+		o.Commands = append(o.Commands, "config-file="+manifest)
+	}
+	if unit != "" {
+		o.Units = append(o.Units, unit)
+	}
 }
 
 const (
@@ -37,7 +50,7 @@ const (
 
 // places are files, folders and patterns where control planes of the usual
 // kinds keep what belongs to them.
-func places() []string {
+func places(own []string) []string {
 	units := []string{"etcd*", "kube*", "containerd*", "docker*", "crio*", "k3s*", "rke2*", "k0s*", "keepalived*", "haproxy*"}
 	list := []string{
 		kubernetesDir, "/etc/etcd", "/etc/etcd.env", "/etc/ssl/etcd", "/etc/default/etcd*", "/etc/default/kube*", "/etc/sysconfig/etcd*",
@@ -52,6 +65,10 @@ func places() []string {
 	for _, dir := range []string{"/etc/systemd/system/", "/usr/lib/systemd/system/", "/lib/systemd/system/"} {
 		for _, u := range units {
 			list = append(list, dir+u+".service", dir+u+".service.d")
+		}
+		for _, u := range own {
+			u = strings.TrimSuffix(u, ".service") + ".service"
+			list = append(list, dir+u, dir+u+".d")
 		}
 	}
 	return list
@@ -75,7 +92,7 @@ func Collect(o Options) Host {
 		name = ""
 	}
 	c := &collector{o: o, seen: map[string]bool{}, reference: regexp.MustCompile(reference), mustBe: regexp.MustCompile(mustBe), host: Host{Name: o.Host, Hostname: name, OS: runtime.GOOS + "/" + runtime.GOARCH, Files: []File{}}}
-	for _, p := range append(places(), o.Files...) {
+	for _, p := range append(places(o.Units), o.Files...) {
 		matches, err := filepath.Glob(c.at(p))
 		if err != nil || (len(matches) == 0 && slices.Contains(o.Files, p)) {
 			c.miss(p, "it does not exist")

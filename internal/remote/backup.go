@@ -62,7 +62,7 @@ func members(ctx context.Context, q question, _ func(host.Progress)) (any, error
 			ctx, cancel := context.WithTimeout(ctx, askLimit)
 			defer cancel()
 			m, _ := q.Config.Member(out[i].Member)
-			out[i].Live = cluster.From(standing(ctx, m, q.Config.Client))
+			out[i].Live = cluster.From(standing(ctx, m, q.Config.On(q.Host).Client))
 		})
 	}
 	wg.Wait()
@@ -124,6 +124,7 @@ func collect(_ context.Context, q question, _ func(host.Progress)) (any, error) 
 		if m.Host != q.Host {
 			continue
 		}
+		o.Add(m.Run.StaticPod, m.Run.Systemd)
 		if p := m.Run.Process; p != nil {
 			o.Commands = append(o.Commands, flags(p.Command), strings.Join(p.Env, "\n"))
 		}
@@ -134,7 +135,16 @@ func collect(_ context.Context, q question, _ func(host.Progress)) (any, error) 
 			}
 		}
 	}
-	c := q.Config.Client
+	if n, ok := q.Config.Node(q.Host); ok {
+		for _, r := range cluster.Roles() {
+			o.Add(n.Component(r).StaticPod, n.Component(r).Systemd)
+		}
+		o.Add("", n.Unit())
+		if n.Kubeconfig != "" {
+			o.Commands = append(o.Commands, "kubeconfig="+n.Kubeconfig)
+		}
+	}
+	c := q.Config.On(q.Host).Client
 	for word, f := range map[string]string{"ca-file": c.CA, "cert-file": c.Cert, "key-file": c.Key} {
 		if f != "" {
 			o.Commands = append(o.Commands, word+"="+f)
@@ -196,7 +206,7 @@ func dialMember(ctx context.Context, cfg cluster.Config, member string) (*etcd.C
 	if !ok || len(m.ClientURLs) == 0 {
 		return nil, &host.Failure{Code: host.CodeBadRequest, Err: fmt.Errorf("member %q has no client URL in the configuration", member)}
 	}
-	return etcd.Dial(ctx, m.ClientURLs, cfg.Client)
+	return etcd.Dial(ctx, m.ClientURLs, cfg.On(m.Host).Client)
 }
 
 type springParams struct {
