@@ -96,6 +96,8 @@ func (s *progress) update(u run.Update) {
 			mark = "found"
 		}
 		s.line("%s  %s  %s", mark, s.describe(u.Step), took(u.Elapsed))
+	case casefile.EventSkipped:
+		s.line("skipped %s: %v", s.describe(u.Step), u.Err)
 	case casefile.EventFailed:
 		s.drop(u.Step.ID)
 		if errors.Is(u.Err, context.Canceled) {

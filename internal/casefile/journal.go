@@ -27,6 +27,9 @@ const (
 	EventDone Event = "done"
 	// EventFailed stands after a step that did not succeed.
 	EventFailed Event = "failed"
+	// EventSkipped stands for a step that the run goes on without; the note
+	// says why. A resume tries it again.
+	EventSkipped Event = "skipped"
 	// EventAccepted records what the operator agreed to.
 	EventAccepted Event = "accepted"
 	// EventEnded closes a run.

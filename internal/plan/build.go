@@ -144,6 +144,13 @@ func (b *builder) add(host, subject string, a Action, needs ...StepID) StepID {
 	return id
 }
 
+// addSpare appends a step that the plan can do without.
+func (b *builder) addSpare(host, subject string, a Action, needs ...StepID) StepID {
+	id := b.add(host, subject, a, needs...)
+	b.plan.Steps[len(b.plan.Steps)-1].Spare = true
+	return id
+}
+
 // why names the findings that a step answers: those about its subject, or the
 // cluster's as a whole.
 func (b *builder) why(subject string) []diagnose.Code {

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/salvor-project/salvor/internal/cluster"
+	"github.com/salvor-project/salvor/internal/diagnose"
 )
 
 // wave is how many kubelets are started anew at the same time: all of a large
@@ -22,7 +23,8 @@ func (b *builder) nodes() []cluster.Node {
 	return out
 }
 
-// serving gives the nodes with an API server that can be worked on.
+// serving gives the nodes with an API server that can be worked on, those first
+// whose machine looks best: everything else waits for the first one.
 func (b *builder) serving() []cluster.Node {
 	var out []cluster.Node
 	for _, n := range b.nodes() {
@@ -30,7 +32,27 @@ func (b *builder) serving() []cluster.Node {
 			out = append(out, n)
 		}
 	}
+	slices.SortStableFunc(out, func(x, y cluster.Node) int { return b.doubt(x) - b.doubt(y) })
 	return out
+}
+
+// doubt grades a machine by the etcd member on it: one that serves, or whose
+// log was chosen, is the least doubtful, one that has lost its data the most.
+func (b *builder) doubt(n cluster.Node) int {
+	worst := 0
+	for _, m := range b.facts.Config.Members {
+		if m.Host != n.Host {
+			continue
+		}
+		switch s := b.state(m.Name); {
+		case m.Name == b.plan.Source.Log, s == diagnose.StateServing:
+		case slices.Contains(bad(), s):
+			worst = max(worst, 2)
+		default:
+			worst = max(worst, 1)
+		}
+	}
+	return worst
 }
 
 // fence holds all of the control plane back that can be reached, API servers
@@ -40,7 +62,7 @@ func (b *builder) fence(needs ...StepID) []StepID {
 	var apis, rest []StepID
 	var held []string
 	for _, n := range b.serving() {
-		apis = append(apis, b.add(n.Host, string(cluster.RoleAPIServer)+"."+n.Host, FenceComponent{Role: cluster.RoleAPIServer}, needs...))
+		apis = append(apis, b.add(n.Host, apiServerOf(n), FenceComponent{Role: cluster.RoleAPIServer}, needs...))
 		held = append(held, n.Host)
 	}
 	for _, n := range b.nodes() {
@@ -74,45 +96,44 @@ func (b *builder) quiet(m cluster.Member, needs []StepID) []StepID {
 	}
 	id := StepID(string(KindFenceComponent) + "@" + string(cluster.RoleAPIServer) + "." + n.Host)
 	if _, done := b.plan.Step(id); !done {
-		b.add(n.Host, string(cluster.RoleAPIServer)+"."+n.Host, FenceComponent{Role: cluster.RoleAPIServer}, needs...)
+		b.add(n.Host, apiServerOf(n), FenceComponent{Role: cluster.RoleAPIServer}, needs...)
 		b.warn("api-quiet", n.Host)
 	}
 	return append(slices.Clone(needs), id)
 }
 
 // release lets the control plane go again after etcd is proven: one API
-// server, which has to take a write, then the others, then what works through
-// them, then the kubelets, then nodes and load balancer.
+// server, which has to take a write, then the others and what works through
+// them, then the kubelets, then nodes and load balancer. The first one alone has
+// to succeed: a sick machine must not keep the others down.
 func (b *builder) release(proven StepID, kubelets bool) {
 	needs := append([]StepID{proven}, b.restFenced...)
 	apis := b.serving()
 	if len(apis) == 0 {
 		return
 	}
-	first := b.releaseAPI(apis[0], b.choices.Case, needs...)
-	ready := []StepID{first}
+	up := b.add(apis[0].Host, apiServerOf(apis[0]), ReleaseComponent{Role: cluster.RoleAPIServer}, needs...)
+	first := b.add(apis[0].Host, apis[0].Host, AwaitAPI{Canary: b.choices.Case}, up)
+	last := []StepID{first}
 	for _, n := range apis[1:] {
-		ready = append(ready, b.releaseAPI(n, "", first))
+		up := b.addSpare(n.Host, apiServerOf(n), ReleaseComponent{Role: cluster.RoleAPIServer}, first)
+		last = append(last, b.addSpare(n.Host, n.Host, AwaitAPI{}, up))
 	}
-	var rest []StepID
 	for _, n := range b.nodes() {
 		for _, r := range []cluster.Role{cluster.RoleControllerManager, cluster.RoleScheduler} {
 			if n.Component(r) != (cluster.Component{}) {
-				rest = append(rest, b.add(n.Host, string(r)+"."+n.Host, ReleaseComponent{Role: r}, ready...))
+				last = append(last, b.addSpare(n.Host, string(r)+"."+n.Host, ReleaseComponent{Role: r}, first))
 			}
 		}
 	}
-	last := slices.Concat(ready, rest)
 	if kubelets {
 		last = append(last, b.restartKubelets(last)...)
 	}
 	b.serve(apis, last)
 }
 
-func (b *builder) releaseAPI(n cluster.Node, canary string, needs ...StepID) StepID {
-	up := b.add(n.Host, string(cluster.RoleAPIServer)+"."+n.Host, ReleaseComponent{Role: cluster.RoleAPIServer}, needs...)
-	return b.add(n.Host, n.Host, AwaitAPI{Canary: canary}, up)
-}
+// apiServerOf is the subject of steps on a node's API server.
+func apiServerOf(n cluster.Node) string { return string(cluster.RoleAPIServer) + "." + n.Host }
 
 // freshen starts the kubelets anew that are to start members, while nothing
 // runs that they could wait for: such a one starts a manifest at once, has
@@ -127,7 +148,7 @@ func (b *builder) freshen(members []cluster.Member, needs []StepID) []StepID {
 		}
 		id := StepID(string(KindRestartKubelet) + "@" + n.Host)
 		if _, done := b.plan.Step(id); !done {
-			b.add(n.Host, n.Host, RestartKubelet{}, needs...)
+			b.addSpare(n.Host, n.Host, RestartKubelet{}, needs...)
 		}
 		out = append(out, id)
 	}
@@ -153,7 +174,7 @@ func (b *builder) restartKubelets(needs []StepID) []StepID {
 		for i := 0; i < len(group); i += wave {
 			var these []StepID
 			for _, n := range group[i:min(i+wave, len(group))] {
-				these = append(these, b.add(n.Host, n.Host, RestartKubelet{}, needs...))
+				these = append(these, b.addSpare(n.Host, n.Host, RestartKubelet{}, needs...))
 			}
 			all, needs = append(all, these...), these
 		}

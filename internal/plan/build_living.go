@@ -109,6 +109,8 @@ func (b *builder) isCondemned(m cluster.Member) bool {
 // a starting member asks every peer for its hash before it answers any: members
 // that start together wait for each other until the question times out, 15 s a
 // peer with kubespray's election timeout (etcdserver/corrupt.go, InitialCheck).
+// One that fails does not keep the next ones from being started, as long as a
+// quorum can be had.
 //
 // list, when set, is the initial cluster that static pods' manifests are to
 // have from now on: kubeadm leaves its first member's with that member alone and
@@ -125,7 +127,7 @@ func (b *builder) startInTurn(members []cluster.Member, needs []StepID, list str
 		if m.Run.StaticPod != "" {
 			a.InitialCluster = list
 		}
-		started = append(started, b.add(m.Host, m.Name, a, slices.Concat(quiet, started)...))
+		started = append(started, b.addSpare(m.Host, m.Name, a, slices.Concat(quiet, started)...))
 	}
 	return started
 }

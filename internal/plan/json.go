@@ -16,6 +16,7 @@ type stepJSON struct {
 	Text  json.RawMessage `json:"text"`
 	Risk  Risk            `json:"risk"`
 	Needs []StepID        `json:"needs,omitempty"`
+	Spare bool            `json:"spare,omitempty"`
 	Why   []diagnose.Code `json:"why,omitempty"`
 }
 
@@ -29,7 +30,7 @@ func (s Step) MarshalJSON() ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("write step %s: %w", s.ID, err)
 	}
-	return json.Marshal(stepJSON{s.ID, s.Host, s.Action.Kind(), do, text, s.Action.Risk(), s.Needs, s.Why})
+	return json.Marshal(stepJSON{s.ID, s.Host, s.Action.Kind(), do, text, s.Action.Risk(), s.Needs, s.Spare, s.Why})
 }
 
 // UnmarshalJSON reads what MarshalJSON wrote; an unknown kind is an error.
@@ -42,7 +43,7 @@ func (s *Step) UnmarshalJSON(b []byte) error {
 	if err != nil {
 		return fmt.Errorf("read step %s: %w", w.ID, err)
 	}
-	*s = Step{ID: w.ID, Host: w.Host, Action: a, Needs: w.Needs, Why: w.Why}
+	*s = Step{ID: w.ID, Host: w.Host, Action: a, Needs: w.Needs, Spare: w.Spare, Why: w.Why}
 	return nil
 }
 

@@ -39,10 +39,14 @@ type Plan struct {
 type Step struct {
 	ID StepID `json:"id"`
 	// Host is where the action runs.
-	Host   string          `json:"host"`
-	Action Action          `json:"-"`
-	Needs  []StepID        `json:"needs,omitempty"`
-	Why    []diagnose.Code `json:"why,omitempty"`
+	Host   string   `json:"host"`
+	Action Action   `json:"-"`
+	Needs  []StepID `json:"needs,omitempty"`
+	// Spare tells that the plan can do without the step: when it fails, the run
+	// goes on and verification tells what is missing. Of steps that start
+	// members, only as many as leave a quorum.
+	Spare bool            `json:"spare,omitempty"`
+	Why   []diagnose.Code `json:"why,omitempty"`
 }
 
 // StepID is stable within a plan and readable: "set-aside@cp-2".

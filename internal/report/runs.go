@@ -30,6 +30,8 @@ const (
 	ResultFound Result = "found"
 	// ResultFailed reported an error.
 	ResultFailed Result = "failed"
+	// ResultSkipped was not tried; the run went on without it.
+	ResultSkipped Result = "skipped"
 	// ResultInterrupted has no end in the journal.
 	ResultInterrupted Result = "interrupted"
 )
@@ -73,6 +75,8 @@ func (r *Run) note(e casefile.Entry) {
 		r.Attempts = append(r.Attempts, Attempt{Step: e.Step, Host: e.Host, Started: e.At, Result: ResultInterrupted})
 	case casefile.EventDone, casefile.EventFailed:
 		r.close(e)
+	case casefile.EventSkipped:
+		r.Attempts = append(r.Attempts, Attempt{Step: e.Step, Host: e.Host, Ended: e.At, Result: ResultSkipped, Error: e.Note})
 	case casefile.EventEnded:
 		r.Ended, r.Error = e.At, e.Error
 	}

@@ -34,6 +34,10 @@ type Runner struct {
 
 	plan    plan.Plan
 	journal *ledger
+	// away are the hosts that cannot be reached and that the run goes on
+	// without, gone the steps, each with the reason.
+	away map[string]error
+	gone map[plan.StepID]error
 }
 
 // Point is a boundary within a step.
@@ -93,7 +97,7 @@ var ErrUnsure = errors.New("cannot tell whether this step was done; look at the 
 // time. A step that the journal shows as done is skipped; every other one is
 // first asked whether its effect is already there.
 func (r *Runner) Run(ctx context.Context, p plan.Plan) error {
-	r.plan = p
+	r.plan, r.away, r.gone = p, map[string]error{}, map[plan.StepID]error{}
 	if err := r.lock(ctx); err != nil {
 		return err
 	}
@@ -172,8 +176,8 @@ type finished struct {
 	err  error
 }
 
-// steps runs the plan as far as its needs allow. After a failure nothing new
-// begins, and what runs is waited for.
+// steps runs the plan as far as its needs allow. After a failure that the plan
+// cannot do without nothing new begins, and what runs is waited for.
 func (r *Runner) steps(ctx context.Context, done map[plan.StepID]bool) error {
 	results := make(chan finished)
 	begun := map[plan.StepID]bool{}
@@ -183,8 +187,9 @@ func (r *Runner) steps(ctx context.Context, done map[plan.StepID]bool) error {
 	defer wg.Wait()
 	for {
 		if failure == nil && ctx.Err() == nil {
-			for _, s := range r.ready(done, begun) {
-				begun[s.ID] = true
+			var next []plan.Step
+			next, failure = r.next(ctx, done, begun)
+			for _, s := range next {
 				running++
 				wg.Go(func() { results <- finished{s, r.step(ctx, s)} })
 			}
@@ -193,19 +198,74 @@ func (r *Runner) steps(ctx context.Context, done map[plan.StepID]bool) error {
 			if failure == nil && ctx.Err() != nil {
 				failure = fmt.Errorf("interrupted: %w", ctx.Err())
 			}
-			return failure
+			return errors.Join(failure, r.undone(failure))
 		}
 		f := <-results
 		running--
-		if f.err == nil {
+		switch {
+		case f.err == nil:
 			done[f.step.ID] = true
-		} else if failure == nil {
-			failure = &Stopped{Case: r.Case.Dir, Undo: r.plan.Undoes != "", Step: f.step.ID, Host: f.step.Host, Err: f.err}
+		case failure != nil:
+		case ctx.Err() == nil && r.dispensable(f.step, done, f.err) == nil:
+			r.gone[f.step.ID] = f.err
+		default:
+			failure = r.stopped(f.step, f.err)
 		}
 	}
 }
 
-// ready gives the steps whose needs are done, in the plan's order.
+// next gives the steps that are to begin now. Those that cannot be tried, and
+// without which the plan can do, are given up on the way.
+func (r *Runner) next(ctx context.Context, done, begun map[plan.StepID]bool) ([]plan.Step, error) {
+	var out []plan.Step
+	for again := true; again; {
+		again = false
+		for _, s := range r.ready(done, begun) {
+			begun[s.ID] = true
+			s = r.lessened(s)
+			why := r.hindered(s)
+			if why == nil {
+				out = append(out, s)
+				continue
+			}
+			again = true
+			if err := r.dispensable(s, done, why); err != nil {
+				return nil, r.stopped(s, err)
+			}
+			r.gone[s.ID] = why
+			r.tell(Update{Step: s, Event: casefile.EventSkipped, Err: why})
+			if err := r.journal.write(ctx, casefile.Entry{Plan: r.plan.ID, Event: casefile.EventSkipped, Step: s.ID, Host: s.Host, Note: why.Error()}); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return out, nil
+}
+
+func (r *Runner) stopped(s plan.Step, err error) error {
+	at := s.Host
+	var away awayError
+	if errors.As(err, &away) {
+		at = away.host
+	}
+	return &Stopped{Case: r.Case.Dir, Undo: r.plan.Undoes != "", Step: s.ID, Host: at, Err: err}
+}
+
+// undone tells of a rollback or clean-up that came to its end without some of
+// its steps: nothing verifies it afterwards.
+func (r *Runner) undone(failure error) error {
+	if r.plan.Undoes == "" || failure != nil {
+		return nil
+	}
+	for _, s := range r.plan.Steps {
+		if why := r.gone[s.ID]; why != nil {
+			return r.stopped(s, fmt.Errorf("everything else was done, but not this: %w", why))
+		}
+	}
+	return nil
+}
+
+// ready gives the steps whose needs are done, or given up, in the plan's order.
 func (r *Runner) ready(done, begun map[plan.StepID]bool) []plan.Step {
 	var out []plan.Step
 	for _, s := range r.plan.Steps {
@@ -214,7 +274,7 @@ func (r *Runner) ready(done, begun map[plan.StepID]bool) []plan.Step {
 		}
 		ok := true
 		for _, n := range s.Needs {
-			ok = ok && done[n]
+			ok = ok && (done[n] || r.gone[n] != nil)
 		}
 		if ok {
 			out = append(out, s)

@@ -36,5 +36,6 @@ var verdicts = map[string]entry{
 	"verify.api-token-refused":    {"A service account's token from before is refused: %[1]s. The service-account keys differ from those before.", "恢复前签发的 service account token 被拒绝：%[1]s。service account 密钥与之前不同。"},
 	"verify.api-watch":            {"Every API server refuses a watch from before (revision %[1]s) as too old: its client lists again.", "所有 API server 都以 too old 拒绝恢复前的 watch（revision %[1]s）：客户端会重新 list。"},
 	"verify.api-watch-open":       {"The API server %[2]s keeps a watch from before (revision %[1]s) open: its client misses events. Restart it.", "API server %[2]s 仍保留恢复前的 watch（revision %[1]s）：客户端会漏事件。请重启它。"},
+	"verify.steps-missing":        {"Not everything was carried out; `salvor resume` tries again. Missing: %[1]s.", "并非全部步骤都已执行；`salvor resume` 会再试。缺少：%[1]s。"},
 	"verify.unknown":              {"Not known: %[1]s.", "无法得知：%[1]s。"},
 }

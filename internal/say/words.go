@@ -75,5 +75,6 @@ var words = map[string]entry{
 	"step.done":        {"done", "完成"},
 	"step.found":       {"was so already", "原本如此，无需改动"},
 	"step.failed":      {"FAILED", "失败"},
+	"step.skipped":     {"skipped", "跳过"},
 	"step.interrupted": {"cut off", "被中断"},
 }
