@@ -155,7 +155,11 @@ func (w *agentWork) Newest(ctx context.Context) (time.Time, error) {
 		return time.Time{}, err
 	}
 	defer v.Close()
-	return v.Newest(ctx, w.cfg.Cluster, time.Now())
+	of, err := w.app.identity(ctx, w.cfg)
+	if err != nil {
+		w.app.log("%v: backups are known by their name only", err)
+	}
+	return v.Newest(ctx, of, time.Now())
 }
 
 // Backup makes a backup, proves it, completes copies and prunes.

@@ -57,15 +57,9 @@ Example:
 
 // guarded makes sure that there is a proven backup.
 func (a *app) guarded(ctx context.Context, v *backup.Vault, cfg cluster.Config, within time.Duration) error {
-	cat, err := v.List(ctx)
-	if err != nil {
-		return err
-	}
-	for _, e := range cat.Entries {
-		old := time.Since(e.Manifest.Created)
-		if proof, ok := e.Proven(v.Objectives.ProofLevel); ok && e.Recoverable() && e.Manifest.Cluster.Name == cfg.Cluster && old >= 0 && old <= within {
-			fmt.Fprintf(a.err, "backup %s is %s old and proven %s\n", e.Manifest.ID, ago(old), proof.When.Format(time.RFC3339))
-			return nil
+	if within > 0 {
+		if ok, err := a.recentEnough(ctx, v, cfg, within); ok || err != nil {
+			return err
 		}
 	}
 	done, err := a.backUp(ctx, v, cfg, nil)
@@ -85,6 +79,38 @@ func (a *app) guarded(ctx context.Context, v *backup.Vault, cfg cluster.Config, 
 	}
 	fmt.Fprintf(a.err, "backup %s is proven up to L%d\n", proof.Backup, proof.Level)
 	return nil
+}
+
+// recentEnough tells whether a proven backup of the data that lives now is no
+// older than within.
+func (a *app) recentEnough(ctx context.Context, v *backup.Vault, cfg cluster.Config, within time.Duration) (bool, error) {
+	of, err := a.identity(ctx, cfg)
+	if err != nil {
+		fmt.Fprintf(a.err, "%v: no earlier backup counts\n", err)
+		return false, ctx.Err()
+	}
+	cat, err := v.List(ctx)
+	if err != nil {
+		return false, err
+	}
+	for _, e := range cat.Entries {
+		old := time.Since(e.Manifest.Created)
+		if proof, ok := e.Proven(v.Objectives.ProofLevel); ok && e.Recoverable() && backup.Of(e.Manifest, of) && old >= 0 && old <= within {
+			fmt.Fprintf(a.err, "backup %s is %s old and proven %s\n", e.Manifest.ID, ago(old), proof.When.Format(time.RFC3339))
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// identity reads from the data which cluster it is.
+func (a *app) identity(ctx context.Context, cfg cluster.Config) (catalog.Cluster, error) {
+	fleet, err := a.fleet(cfg)
+	if err != nil {
+		return catalog.Cluster{Name: cfg.Cluster}, err
+	}
+	defer fleet.Close()
+	return backup.Identity(ctx, fleet)
 }
 
 // proveNow finds what was just made.

@@ -27,7 +27,7 @@ func look(ctx context.Context, f *remote.Fleet, budget time.Duration) seen {
 // verdictOf turns a diagnosis into the error that stands for its exit code.
 func verdictOf(d diagnose.Diagnosis) error {
 	switch {
-	case d.Scenario == diagnose.Unreachable:
+	case d.Scenario == diagnose.Unreachable, d.Scenario == diagnose.AllLost && d.Level.Data == diagnose.DUnknown:
 		return errUnseen
 	case d.Scenario == diagnose.Healthy && len(d.Unknown) == 0 && !worrying(d):
 		return nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -15,6 +16,7 @@ import (
 	"github.com/salvor-project/salvor/internal/diagnose"
 	"github.com/salvor-project/salvor/internal/durable"
 	"github.com/salvor-project/salvor/internal/remote"
+	"github.com/salvor-project/salvor/internal/vault"
 	"github.com/salvor-project/salvor/internal/vault/catalog"
 )
 
@@ -29,28 +31,66 @@ func (a *app) withBackups(ctx context.Context, cfg cluster.Config, s seen, budge
 	}
 	ctx, cancel := context.WithTimeout(ctx, budget)
 	defer cancel()
-	all, err := a.backups(ctx, cfg)
-	s.facts.Backups = cluster.From(factsOf(all), err)
+	all, down, err := a.backups(ctx, cfg)
+	s.facts.Backups, s.facts.BackupsDown = cluster.From(factsOf(all), err), down
 	s.diagnosis = diagnose.Diagnose(s.facts)
 	return s
 }
 
-// backups lists the vault's backups of this cluster, those of others left out.
-func (a *app) backups(ctx context.Context, cfg cluster.Config) ([]backup.Candidate, error) {
+// backups lists the vault's backups of this cluster's name, those of others left
+// out, and the targets that do not answer. An error says that nothing is known
+// of the vault, which is not the same as that it is empty.
+func (a *app) backups(ctx context.Context, cfg cluster.Config) (ours []backup.Candidate, down []string, err error) {
 	v, _, err := a.openVaultOf(cfg, backup.Options{})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer v.Close()
-	all, _, _, err := v.Candidates(ctx, catalog.Cluster{}, time.Now())
-	return slices.DeleteFunc(all, func(c backup.Candidate) bool { return c.Cluster.Name != "" && c.Cluster.Name != cfg.Cluster }), err
+	all, _, cat, err := v.Candidates(ctx, catalog.Cluster{}, time.Now())
+	if err != nil {
+		return nil, nil, err
+	}
+	if down, err = backup.Down(cat); err != nil {
+		return nil, nil, err
+	}
+	others := map[string]bool{}
+	for _, c := range all {
+		if c.Cluster.Name == "" || c.Cluster.Name == cfg.Cluster {
+			ours = append(ours, c)
+		} else {
+			others[c.Cluster.Name] = true
+		}
+	}
+	if len(ours) == 0 {
+		err = unbelieved(cat.Problems)
+		if names := slices.Sorted(maps.Keys(others)); err == nil && len(names) > 0 {
+			err = fmt.Errorf("it holds no backup of a cluster %s, but of %s: is that its name in salvor.yaml?", cfg.Cluster, strings.Join(names, ", "))
+		}
+	}
+	return ours, down, err
+}
+
+// unbelieved names what lies in a vault and would be a backup, were it right.
+func unbelieved(problems []vault.Problem) error {
+	var all []string
+	for _, p := range problems {
+		switch p.Code {
+		case vault.ManifestDamaged, vault.ManifestForged, vault.ManifestMisplaced, vault.Orphan:
+			all = append(all, problemText(p).String())
+		}
+	}
+	if len(all) == 0 {
+		return nil
+	}
+	return fmt.Errorf("no backup in it is believed: %s", strings.Join(all, " "))
 }
 
 func factsOf(all []backup.Candidate) []cluster.BackupFacts {
 	var out []cluster.BackupFacts
 	for _, c := range all {
 		b := cluster.BackupFacts{ID: c.ID, Created: c.Created, Revision: c.Revision, Failed: c.Failed, Salvaged: c.Salvaged,
-			Here: c.Here, Away: c.Away, Fetch: c.Fetch, Bytes: c.Bytes, SHA256: c.SHA256}
+			Here: c.Here, Away: c.Away, Fetch: c.Fetch, Bytes: c.Bytes, SHA256: c.SHA256,
+			ClusterID: c.Cluster.ID, KubeSystemUID: c.Cluster.KubeSystemUID}
 		if c.Proven != nil {
 			b.Proven = c.Proven.When
 		}

@@ -26,10 +26,21 @@ func TestRecoverFromTheVault(t *testing.T) {
 	check(t, os.RemoveAll(k.path("disk1")))
 
 	var d diagnose.Diagnosis
+	check(t, os.Rename(k.path("disk2"), k.path("away"))) // a vault that does not answer is not an empty one
+	k.document(codeUnseen, &d, "diagnose")
+	if _, ok := d.Chosen(); ok || d.Level.Data != diagnose.DUnknown {
+		t.Errorf("level %s, candidates %+v", d.Level, d.Candidates)
+	}
+	k.must(codeUnseen, "plan")
+	check(t, os.Rename(k.path("away"), k.path("disk2")))
+	d = diagnose.Diagnosis{}
 	k.document(codeFindings, &d, "diagnose")
 	c, ok := d.Chosen()
 	if !ok || c.ID != "vault:"+id || c.Integrity != diagnose.Sound || c.Revision.Value < revision || d.Level.Data != diagnose.D2 {
 		t.Fatalf("level %s, candidates %+v", d.Level, d.Candidates)
+	}
+	if c.Loss.Doubt == nil || !strings.Contains(c.Loss.Doubt.String(), "disk1") {
+		t.Errorf("it does not say that disk1 may hold a newer one: %v", c.Loss.Doubt)
 	}
 	k.must(codeStopped, "recover", "--yes")
 	k.must(codeError, "recover", "--source", "vault:none", "--accept-loss", "unknown").says(t, `there is no backup "none"`)

@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/salvor-project/salvor/internal/cluster"
+	"github.com/salvor-project/salvor/internal/vault/catalog"
 	"github.com/salvor-project/salvor/internal/vault/policy"
 )
 
@@ -168,6 +169,29 @@ func TestNothingIsAskedOfWorkers(t *testing.T) {
 	for host, want := range map[string]bool{"cp": false, "etcd": false, "w": true, "lb": false} {
 		if worker(cfg, host) != want {
 			t.Errorf("%s: worker is %v", host, !want)
+		}
+	}
+}
+
+func TestBackupsAreToldApartByIdentityNotByName(t *testing.T) {
+	m := func(name, id, uid string) catalog.Manifest {
+		return catalog.Manifest{Cluster: catalog.Cluster{Name: name, ID: id, KubeSystemUID: uid}}
+	}
+	for _, c := range []struct {
+		m    catalog.Manifest
+		of   catalog.Cluster
+		want bool
+	}{
+		{m("c", "1", "u"), catalog.Cluster{Name: "c"}, true},
+		{m("d", "1", "u"), catalog.Cluster{Name: "c"}, false},
+		{m("c", "1", "u"), catalog.Cluster{Name: "c", ID: "1", KubeSystemUID: "u"}, true},
+		{m("c", "1", "u"), catalog.Cluster{Name: "c", ID: "2", KubeSystemUID: "u"}, true}, // restored
+		{m("c", "1", "u"), catalog.Cluster{Name: "c", ID: "2", KubeSystemUID: "v"}, false},
+		{m("c", "1", ""), catalog.Cluster{Name: "c", ID: "2", KubeSystemUID: "v"}, false},
+		{m("c", "", ""), catalog.Cluster{Name: "c", ID: "2"}, false},
+	} {
+		if got := Of(c.m, c.of); got != c.want {
+			t.Errorf("%+v of %+v: %v", c.m.Cluster, c.of, got)
 		}
 	}
 }

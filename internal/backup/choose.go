@@ -11,6 +11,7 @@ import (
 
 	"github.com/salvor-project/salvor/internal/cluster"
 	"github.com/salvor-project/salvor/internal/remote"
+	"github.com/salvor-project/salvor/internal/vault/catalog"
 )
 
 // source is where a backup's snapshot comes from.
@@ -27,6 +28,37 @@ type source struct {
 
 // ErrNoSource says that there is nothing to back up.
 var ErrNoSource = errors.New("no member answers, and no data dir can be salvaged")
+
+// Identity reads from the data, living or not, which cluster a backup made now
+// would be of. The UID of kube-system is read where a member lives.
+func Identity(ctx context.Context, fleet *remote.Fleet) (catalog.Cluster, error) {
+	of := catalog.Cluster{Name: fleet.Config.Cluster}
+	sources, err := choose(ctx, fleet)
+	if err != nil {
+		return of, err
+	}
+	s := sources[0]
+	if id := s.clusterID(); id != 0 {
+		of.ID = id.String()
+	}
+	if s.salvage {
+		return of, nil
+	}
+	data, err := s.host.Data(ctx, fleet.Config, s.member.Name, false)
+	if err != nil {
+		return of, fmt.Errorf("read the identity of the cluster: %w", err)
+	}
+	of.KubeSystemUID = data.KubeSystemUID
+	return of, nil
+}
+
+// clusterID is etcd's; zero: the data does not tell.
+func (s source) clusterID() cluster.ID {
+	if s.salvage {
+		return s.disk.ClusterID.Value
+	}
+	return s.live.ClusterID
+}
 
 // choose lists what can be backed up, the best first: the living healthy
 // members, the most advanced first; with none alive, the stopped ones, whose

@@ -175,11 +175,7 @@ func (a *attempt) origin() string {
 // cluster is whose backup it is, as far as it is known.
 func (a *attempt) cluster() catalog.Cluster {
 	c := catalog.Cluster{Name: a.Fleet.Config.Cluster, KubeSystemUID: a.data.KubeSystemUID}
-	id := a.source.live.ClusterID
-	if a.source.salvage && a.source.disk.ClusterID.OK {
-		id = a.source.disk.ClusterID.Value
-	}
-	if id != 0 {
+	if id := a.source.clusterID(); id != 0 {
 		c.ID = id.String()
 	}
 	return c

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/salvor-project/salvor/internal/vault"
+	"github.com/salvor-project/salvor/internal/vault/catalog"
 	"github.com/salvor-project/salvor/internal/vault/policy"
 )
 
@@ -129,29 +130,51 @@ func (m *metrics) String() string {
 	return b.String()
 }
 
+// Down names the targets that did not answer, media that are not in left out.
+// If no target answered at all, it is an error: then nothing is known.
+func Down(cat vault.Catalogue) ([]string, error) {
+	var down []string
+	var failed []error
+	for _, t := range cat.Targets {
+		if t.Err == nil {
+			continue
+		}
+		failed = append(failed, t.Err)
+		if !t.Properties.Absent {
+			down = append(down, t.Name)
+		}
+	}
+	if len(failed) > 0 && len(failed) == len(cat.Targets) {
+		return down, fmt.Errorf("list vault: no target answers: %w", errors.Join(failed...))
+	}
+	return down, nil
+}
+
 // Newest gives when the newest backup of a cluster was made that is whole
-// somewhere and not from the future; zero if there is none. A vault of which no
-// target answers is an error.
-func (v *Vault) Newest(ctx context.Context, clusterName string, now time.Time) (time.Time, error) {
+// somewhere and not from the future; zero if there is none. Besides its name,
+// the identity must fit as far as it is known. A vault of which no target
+// answers is an error.
+func (v *Vault) Newest(ctx context.Context, of catalog.Cluster, now time.Time) (time.Time, error) {
 	cat, err := v.List(ctx)
 	if err != nil {
 		return time.Time{}, err
 	}
-	var failed []error
-	for _, t := range cat.Targets {
-		if t.Err == nil {
-			failed = nil
-			break
-		}
-		failed = append(failed, t.Err)
-	}
-	if len(failed) > 0 {
-		return time.Time{}, fmt.Errorf("list vault: no target answers: %w", errors.Join(failed...))
+	if _, err := Down(cat); err != nil {
+		return time.Time{}, err
 	}
 	for _, e := range cat.Entries {
-		if m := e.Manifest; e.Recoverable() && m.Cluster.Name == clusterName && !m.Created.After(now.Add(time.Minute)) {
-			return m.Created, nil
+		if e.Recoverable() && Of(e.Manifest, of) && !e.Manifest.Created.After(now.Add(time.Minute)) {
+			return e.Manifest.Created, nil
 		}
 	}
 	return time.Time{}, nil
+}
+
+// Of tells whether a backup is a cluster's: by its name, and by its identity as
+// far as that is known. A cluster that was built anew bears the old name.
+func Of(m catalog.Manifest, c catalog.Cluster) bool {
+	if m.Cluster.Name != c.Name {
+		return false
+	}
+	return c.KubeSystemUID == "" && c.ID == "" || m.Cluster.Match(c) == nil
 }

@@ -12,6 +12,9 @@ type Facts struct {
 	// Backups are those of the vault, newest first; absent when it was not
 	// asked, because the data is on disks or no vault is configured.
 	Backups Known[[]BackupFacts] `json:"backups,omitzero"`
+	// BackupsDown are targets of the vault that did not answer, while others
+	// did.
+	BackupsDown []string `json:"backupsDown,omitempty"`
 }
 
 // HostFacts is what was found on one machine.

@@ -8,6 +8,10 @@ type BackupFacts struct {
 	ID       string    `json:"id"`
 	Created  time.Time `json:"created"`
 	Revision int64     `json:"revision"`
+	// ClusterID is etcd's, hexadecimal, KubeSystemUID that of the namespace
+	// kube-system: whose backup it is, each empty if the manifest does not tell.
+	ClusterID     string `json:"clusterID,omitempty"`
+	KubeSystemUID string `json:"kubeSystemUID,omitempty"`
 	// Proven is when a proof last restored it to a serving etcd; zero: never.
 	Proven time.Time `json:"proven,omitzero"`
 	// Failed says that its last proof did not pass.

@@ -15,6 +15,7 @@ const (
 	ActDisarmFirst   = "disarm-alarm-first"
 	ActFreeSpace     = "free-disk-space"
 	ActReachHosts    = "reach-missing-hosts"
+	ActReachVault    = "reach-vault"
 	ActRestartOthers = "restart-healthy-members"
 	ActSetClock      = "set-clock"
 	ActMount         = "mount-volume"
@@ -46,6 +47,9 @@ func (v view) advice(d Diagnosis) (allowed, forbidden []Advice) {
 	case AllLost:
 		if c, ok := d.Chosen(); ok {
 			allow(ActRestore, c.place())
+		}
+		if _, ok := v.silence(); ok || d.Level.Data == DUnknown {
+			allow(ActReachVault)
 		}
 	case NoSpace:
 		if has(d.Findings, QuotaFullOfData) {

@@ -49,6 +49,12 @@ func (v view) unknown() []say.Text {
 			out = append(out, say.New("unknown.client", h.Name, h.ClientProblem))
 		}
 	}
+	if v.vaultSilent() {
+		out = append(out, say.New("unknown.vault", v.facts.Backups.Why))
+	}
+	for _, t := range v.facts.BackupsDown {
+		out = append(out, say.New("unknown.target", t))
+	}
 	for _, e := range v.strangers {
 		out = append(out, say.New("unknown.stranger", e.Name, strings.Join(e.PeerURLs, ",")))
 	}
@@ -336,6 +342,9 @@ func (v view) data(d Diagnosis) Data {
 	if c, ok := d.Chosen(); ok && c.stored() {
 		return D2
 	}
+	if v.vaultHides() {
+		return DUnknown // what did not answer is not lost
+	}
 	return D3
 }
 
@@ -343,6 +352,9 @@ func (v view) summary(d Diagnosis) say.Text {
 	s := d.Scenario
 	if s == AllLost && d.Level.Data == D3 {
 		return say.New("scenario.nothing-left", len(v.members))
+	}
+	if s == AllLost && d.Level.Data == DUnknown {
+		return say.New("scenario.vault-silent", len(v.members))
 	}
 	switch s {
 	case AllLost, Healthy:
@@ -381,6 +393,9 @@ func next(d Diagnosis) string {
 	case Stopped, MemberLost, MajorityLost, DataDamaged, NoSpace, Impostor:
 		return "salvor recover"
 	case AllLost:
+		if d.Level.Data == DUnknown {
+			return "salvor vault ls"
+		}
 		return "salvor plan"
 	case Unreachable:
 		return "salvor diagnose -o json"

@@ -109,6 +109,9 @@ func pick(d diagnose.Diagnosis, c Choices) (diagnose.Candidate, error) {
 		if s, ok := d.Chosen(); ok {
 			return s, nil
 		}
+		if d.Level.Data == diagnose.DUnknown {
+			return diagnose.Candidate{}, fmt.Errorf("%w: %s", ErrUnseen, d.Summary)
+		}
 		return diagnose.Candidate{}, ErrNoCandidate
 	}
 	for _, s := range d.Candidates {

@@ -23,6 +23,9 @@ var advice = map[string]entry{
 	"allow.free-disk-space": {
 		"Remove the cause (free space or inodes, make the disk writable, mend the network), then start the members again.",
 		"排除原因（腾出空间或 inode、恢复磁盘可写、修复网络），然后重新启动成员。"},
+	"allow.reach-vault": {
+		"Reach all of the vault first: network, credentials, media. `salvor vault ls` names what does not answer.",
+		"先让备份库全部可访问：网络、凭据、介质。`salvor vault ls` 会指出谁没有应答。"},
 	"allow.reach-missing-hosts": {
 		"Reach %[1]s first: power, network, SSH. Then diagnose again.",
 		"先恢复对 %[1]s 的访问：电源、网络、SSH。然后重新诊断。"},

@@ -20,6 +20,18 @@ var candidates = map[string]entry{
 	"candidate.vault-away": {
 		"not usable now: only %[1]s hold it, and none of them is there; bring one",
 		"暂不可用：只有 %[1]s 保存它，而它们都不在；请接入其中之一"},
+	"candidate.vault-other": {
+		"not usable by itself: it is of another cluster of this name (%[1]s), and the newest is of %[2]s (backup %[3]s); --source takes it nevertheless",
+		"不会自动采用：它属于另一个同名集群（%[1]s），而最新的备份属于 %[2]s（备份 %[3]s）；用 --source 可指定采用"},
+	"candidate.vault-earlier": {
+		"Its etcd cluster ID is %[1]s, the members' remains say %[2]s: it was made before a restore, or of another cluster.",
+		"它的 etcd cluster ID 是 %[1]s，而成员残留数据为 %[2]s：它做于某次恢复之前，或属于另一个集群。"},
+	"candidate.vault-silent": {
+		"The vault did not answer (%[1]s): it may hold a newer one.",
+		"备份库没有应答（%[1]s）：那里可能有更新的备份。"},
+	"candidate.vault-partly": {
+		"Target %[1]s of the vault did not answer: it may hold a newer one.",
+		"备份目标 %[1]s 没有应答：那里可能有更新的备份。"},
 	"candidate.vault-failed": {
 		"not usable: its last proof did not pass",
 		"不可用：最近一次恢复验证未通过"},

@@ -111,6 +111,18 @@ var findings = map[string]entry{
 	"unknown.disk": {
 		"%[1]s: what its data dir holds (%[2]s)",
 		"%[1]s：数据目录里有什么（%[2]s）"},
+	"unknown.vault": {
+		"the vault: what it holds (%[1]s)",
+		"备份库里有什么（%[1]s）"},
+	"unknown.target": {
+		"%[1]s, a target of the vault: what it holds (it did not answer)",
+		"备份目标 %[1]s 里有什么（它没有应答）"},
+	"tell.unknown.vault": {
+		"`salvor vault ls`, where its network, credentials and media are at hand",
+		"在网络、凭据和介质齐备之处执行 `salvor vault ls`"},
+	"tell.unknown.target": {
+		"`salvor vault ls`, once it can be reached",
+		"待其可访问后执行 `salvor vault ls`"},
 	"tell.unknown.host": {
 		"bring the host back or mend the way to it, then `salvor diagnose`",
 		"恢复该主机或到它的通路，然后执行 `salvor diagnose`"},

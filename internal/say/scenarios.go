@@ -20,6 +20,9 @@ var scenarios = map[string]entry{
 	"scenario.rewound": {
 		"Somebody has seen newer data than this cluster holds: it was bootstrapped anew, or restored from something old. Salvor does not choose between two histories.",
 		"有人见过比该集群更新的数据:它曾被重新引导,或由旧数据恢复。Salvor 不会在两段历史之间替你选择。"},
+	"scenario.vault-silent": {
+		"No member has usable data left (%[1]s configured), and what the vault holds is not known: it, or a part of it, did not answer. A newer backup may lie there; nothing is given up before it was asked.",
+		"所有成员（配置中共 %[1]s 个）都没有可用数据，而备份库（或其一部分）没有应答，里面有什么尚不清楚。那里可能有备份；问到之前不要放弃。"},
 	"scenario.nothing-left": {
 		"No member has usable data left (%[1]s configured), and no usable snapshot was found. Look for backups elsewhere, name them under `snapshots` in salvor.yaml, and diagnose again.",
 		"所有成员都没有可用数据(共配置 %[1]s 个),也没有找到可用的快照。请在别处寻找备份,写入 salvor.yaml 的 `snapshots`,然后重新诊断。"},
