@@ -30,6 +30,8 @@ func noteArgs(code string) []string {
 		return []string{"key"}
 	case bundle.DataUnread, backup.ProofFetch, backup.ProofRestore:
 		return []string{"why"}
+	case backup.OtherCluster:
+		return []string{"is", "was"}
 	case backup.ProofDamage:
 		return []string{"rung", "what"}
 	case backup.ProofBundle:

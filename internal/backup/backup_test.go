@@ -36,24 +36,39 @@ func TestTheMostAdvancedHealthyMemberIsBackedUp(t *testing.T) {
 	}
 	alone := func(s *source) { s.quorum = false }
 	leads := func(s *source) { s.live.Leader = s.live.MemberID }
+	lists := func(names ...string) func(*source) {
+		return func(s *source) {
+			var list []cluster.MemberEntry
+			for _, n := range names {
+				list = append(list, cluster.MemberEntry{Name: n})
+			}
+			s.live.Members = cluster.Is(list)
+		}
+	}
+	survivor := func(s *source) { alone(s); lists("a", "b", "c")(s) }
+	cfg := cluster.Config{Members: []cluster.Member{{Name: "a"}, {Name: "b"}, {Name: "c"}}}
 	for name, c := range map[string]struct {
 		all  []source
 		want string
 	}{
-		"the highest revision":               {[]source{living("a", 1, 5, nil), living("b", 1, 7, nil), living("c", 1, 6, nil)}, "b c a"},
-		"one with a quorum before others":    {[]source{living("a", 1, 9, alone), living("b", 1, 7, nil)}, "b a"},
-		"without any quorum":                 {[]source{living("a", 1, 5, alone), living("b", 1, 7, alone)}, "b a"},
-		"no learner":                         {[]source{living("a", 1, 9, learner), living("b", 1, 7, nil)}, "b"},
-		"none with the alarm CORRUPT":        {[]source{living("a", 1, 9, corrupt), living("b", 1, 7, nil)}, "b"},
-		"a full one is as good":              {[]source{living("a", 1, 9, full), living("b", 1, 7, nil)}, "a b"},
-		"no impostor, however far":           {[]source{living("a", 2, 900, nil), living("b", 1, 7, nil), living("c", 1, 7, nil)}, "b c"},
-		"the leader is spared":               {[]source{living("a", 1, 7, leads), living("b", 1, 7, nil)}, "b a"},
-		"nobody":                             {nil, ""},
-		"nobody that is fit":                 {[]source{living("a", 1, 9, learner)}, ""},
-		"one that was started anew, at zero": {[]source{living("a", 1, 0, nil), living("b", 1, 7, nil)}, "b"},
+		"no impostor with a quorum of itself": {[]source{living("a", 2, 900, lists("a")), living("b", 1, 7, survivor)}, "b"},
+		"no two impostors":                    {[]source{living("a", 2, 900, lists("a")), living("b", 1, 7, survivor), living("c", 2, 900, lists("c"))}, "b"},
+		"a scaled-down cluster of one":        {[]source{living("a", 2, 900, lists("a"))}, "a"},
+		"of two clusters never mixed":         {[]source{living("a", 2, 7, nil), living("b", 1, 8, nil)}, "b"},
+		"the highest revision":                {[]source{living("a", 1, 5, nil), living("b", 1, 7, nil), living("c", 1, 6, nil)}, "b c a"},
+		"one with a quorum before others":     {[]source{living("a", 1, 9, alone), living("b", 1, 7, nil)}, "b a"},
+		"without any quorum":                  {[]source{living("a", 1, 5, alone), living("b", 1, 7, alone)}, "b a"},
+		"no learner":                          {[]source{living("a", 1, 9, learner), living("b", 1, 7, nil)}, "b"},
+		"none with the alarm CORRUPT":         {[]source{living("a", 1, 9, corrupt), living("b", 1, 7, nil)}, "b"},
+		"a full one is as good":               {[]source{living("a", 1, 9, full), living("b", 1, 7, nil)}, "a b"},
+		"no impostor, however far":            {[]source{living("a", 2, 900, nil), living("b", 1, 7, nil), living("c", 1, 7, nil)}, "b c"},
+		"the leader is spared":                {[]source{living("a", 1, 7, leads), living("b", 1, 7, nil)}, "b a"},
+		"nobody":                              {nil, ""},
+		"nobody that is fit":                  {[]source{living("a", 1, 9, learner)}, ""},
+		"one that was started anew, at zero":  {[]source{living("a", 1, 0, nil), living("b", 1, 7, nil)}, "b"},
 	} {
 		var got []string
-		for _, s := range mostAdvanced(c.all) {
+		for _, s := range mostAdvanced(c.all, cfg) {
 			got = append(got, s.member.Name)
 			if s.highest < s.live.Revision {
 				t.Errorf("%s: highest %d is below %d", name, s.highest, s.live.Revision)
@@ -192,6 +207,38 @@ func TestBackupsAreToldApartByIdentityNotByName(t *testing.T) {
 	} {
 		if got := Of(c.m, c.of); got != c.want {
 			t.Errorf("%+v of %+v: %v", c.m.Cluster, c.of, got)
+		}
+	}
+}
+
+// TestSalvageKeepsToOneCluster has stopped members, one of which was started
+// anew before: its log is further by raft's rule, and is another's.
+func TestSalvageKeepsToOneCluster(t *testing.T) {
+	dead := func(name string, id cluster.ID, term, index uint64, names ...string) source {
+		var list []cluster.MemberEntry
+		for _, n := range names {
+			list = append(list, cluster.MemberEntry{Name: n})
+		}
+		return source{salvage: true, member: cluster.Member{Name: name}, disk: cluster.DataDir{ClusterID: cluster.Is(id),
+			DB: cluster.Is(cluster.DB{Members: list}), Log: cluster.Is(cluster.Log{ReachTerm: term, ReachIndex: index})}}
+	}
+	cfg := cluster.Config{Members: []cluster.Member{{Name: "a"}, {Name: "b"}, {Name: "c"}}}
+	got := furthest([]source{dead("a", 2, 9, 900, "a"), dead("b", 1, 3, 50, "a", "b", "c"), dead("c", 1, 3, 70, "a", "b", "c")}, cfg)
+	if len(got) != 2 || got[0].member.Name != "c" || got[1].member.Name != "b" {
+		t.Errorf("got %+v", got)
+	}
+}
+
+func TestAnotherClusterUnderTheNameIsNoted(t *testing.T) {
+	old := catalog.Cluster{Name: "c", ID: "1", KubeSystemUID: "u"}
+	for _, is := range []catalog.Cluster{{Name: "c", ID: "2", KubeSystemUID: "v"}, {Name: "c", ID: "2"}} {
+		if n := strange(is, old); len(n) != 1 || n[0].Code != OtherCluster {
+			t.Errorf("%+v after %+v: %+v", is, old, n)
+		}
+	}
+	for _, was := range []catalog.Cluster{{}, {Name: "c"}, old, {ID: "3", KubeSystemUID: "u"}} {
+		if n := strange(catalog.Cluster{Name: "c", ID: "1", KubeSystemUID: "u"}, was); len(n) != 0 {
+			t.Errorf("after %+v: %+v", was, n)
 		}
 	}
 }

@@ -92,7 +92,7 @@ func choose(ctx context.Context, fleet *remote.Fleet) ([]source, error) {
 		return nil, err
 	}
 	slices.Sort(said)
-	if best := mostAdvanced(alive); len(best) > 0 {
+	if best := mostAdvanced(alive, fleet.Config); len(best) > 0 {
 		best[0].said = said
 		return best, nil
 	}
@@ -129,29 +129,87 @@ func unfit(m cluster.LiveMember) string {
 	return ""
 }
 
-// mostAdvanced lists the fit members of the cluster that most members are of:
-// with a quorum before those without, and the highest revision first.
-func mostAdvanced(all []source) []source {
-	all = slices.DeleteFunc(slices.Clone(all), func(s source) bool { return unfit(s.live) != "" })
-	votes := map[cluster.ID]int{}
-	highest := map[cluster.ID]int64{}
+// standing is what speaks for one cluster among those that members are of. A
+// member that was started anew, alone, is healthy and has a quorum of itself:
+// that a cluster knows the configured members comes before how it does, as in
+// package diagnose.
+type standing struct {
+	serves        bool // a quorum answers, and more than one configured member is in it
+	listed        int  // configured members that its member list names
+	votes         int  // members that were found of it
+	highest       int64
+	term, reached uint64
+}
+
+func (a standing) compare(b standing) int {
+	return cmp.Or(cmp.Compare(yes(a.serves), yes(b.serves)), cmp.Compare(a.listed, b.listed), cmp.Compare(a.votes, b.votes),
+		cmp.Compare(a.term, b.term), cmp.Compare(a.reached, b.reached), cmp.Compare(a.highest, b.highest))
+}
+
+// standings weighs the clusters of all sources.
+func standings(all []source, cfg cluster.Config) map[cluster.ID]standing {
+	out := map[cluster.ID]standing{}
 	for _, s := range all {
-		votes[s.live.ClusterID]++
-		highest[s.live.ClusterID] = max(highest[s.live.ClusterID], s.live.Revision)
+		x, listed := out[s.clusterID()], s.listed(cfg)
+		x.votes++
+		x.listed = max(x.listed, listed)
+		x.serves = x.serves || s.quorum && listed > 1
+		x.highest = max(x.highest, s.live.Revision)
+		if s.salvage {
+			if t, i := reach(s.disk); t > x.term || t == x.term && i > x.reached {
+				x.term, x.reached = t, i
+			}
+		}
+		out[s.clusterID()] = x
 	}
+	return out
+}
+
+// listed counts the configured members in the list that a source holds.
+func (s source) listed(cfg cluster.Config) int {
+	list := s.live.Members.Value
+	if s.salvage {
+		list = s.disk.DB.Value.Members
+	}
+	n := 0
+	for _, e := range list {
+		if _, ok := cfg.Member(e.Name); ok {
+			n++
+		}
+	}
+	return n
+}
+
+// ofOne sorts sources by the standing of their clusters and then by less, and
+// keeps those of the first cluster.
+func ofOne(all []source, cfg cluster.Config, order func(a, b source) int) []source {
+	of := standings(all, cfg)
 	slices.SortFunc(all, func(b, a source) int {
-		return cmp.Or(cmp.Compare(votes[a.live.ClusterID], votes[b.live.ClusterID]), cmp.Compare(yes(a.quorum), yes(b.quorum)),
-			cmp.Compare(a.live.Revision, b.live.Revision), cmp.Compare(a.live.AppliedIndex, b.live.AppliedIndex),
-			cmp.Compare(yes(a.live.Leader != a.live.MemberID), yes(b.live.Leader != b.live.MemberID)), // spare the leader
-			strings.Compare(b.member.Name, a.member.Name))
+		x, y := a.clusterID(), b.clusterID()
+		if x != y {
+			return cmp.Or(of[x].compare(of[y]), cmp.Compare(y, x))
+		}
+		return order(a, b)
 	})
 	for i := range all {
-		all[i].highest = highest[all[i].live.ClusterID]
-		if all[i].live.ClusterID != all[0].live.ClusterID {
+		all[i].highest = of[all[i].clusterID()].highest
+		if all[i].clusterID() != all[0].clusterID() {
 			return all[:i]
 		}
 	}
 	return all
+}
+
+// mostAdvanced lists the fit members of the cluster with the best standing:
+// with a quorum before those without, and the highest revision first.
+func mostAdvanced(all []source, cfg cluster.Config) []source {
+	all = slices.DeleteFunc(slices.Clone(all), func(s source) bool { return unfit(s.live) != "" })
+	return ofOne(all, cfg, func(a, b source) int {
+		return cmp.Or(cmp.Compare(yes(a.quorum), yes(b.quorum)),
+			cmp.Compare(a.live.Revision, b.live.Revision), cmp.Compare(a.live.AppliedIndex, b.live.AppliedIndex),
+			cmp.Compare(yes(a.live.Leader != a.live.MemberID), yes(b.live.Leader != b.live.MemberID)), // spare the leader
+			strings.Compare(b.member.Name, a.member.Name))
+	})
 }
 
 func yes(b bool) int {
@@ -193,13 +251,19 @@ func stopped(ctx context.Context, fleet *remote.Fleet, said []string) ([]source,
 		slices.Sort(said)
 		return nil, fmt.Errorf("choose what to back up: %w: %s", ErrNoSource, strings.Join(said, "; "))
 	}
-	slices.SortFunc(all, func(b, a source) int {
+	all = furthest(all, fleet.Config)
+	all[0].said = said
+	return all, nil
+}
+
+// furthest lists the data dirs of the cluster with the best standing, whose log
+// leads furthest first.
+func furthest(all []source, cfg cluster.Config) []source {
+	return ofOne(all, cfg, func(a, b source) int {
 		at, ai := reach(a.disk)
 		bt, bi := reach(b.disk)
 		return cmp.Or(cmp.Compare(at, bt), cmp.Compare(ai, bi), strings.Compare(b.member.Name, a.member.Name))
 	})
-	all[0].said = said
-	return all, nil
 }
 
 func reach(d cluster.DataDir) (term, index uint64) {

@@ -24,6 +24,10 @@ const (
 	BundlePart   = "bundle.tar"
 )
 
+// OtherCluster is the code of the note that a backup is of another cluster than
+// the one before it under the same name: is, was.
+const OtherCluster = "other-cluster"
+
 // Job is one backup to be made.
 type Job struct {
 	Vault   *Vault
@@ -63,6 +67,7 @@ func (j Job) Run(ctx context.Context) (Done, error) {
 	go func() { hosts <- j.collect(ctx) }()
 	sources, err := choose(ctx, j.Fleet)
 	collected := <-hosts
+	before := j.before(ctx)
 	if err != nil {
 		return Done{}, err
 	}
@@ -71,7 +76,7 @@ func (j Job) Run(ctx context.Context) (Done, error) {
 	}
 	var failed []error
 	for _, s := range sources {
-		one := attempt{Job: j, source: s, hosts: collected}
+		one := attempt{Job: j, source: s, hosts: collected, before: before}
 		res, err := one.run(ctx)
 		if err == nil {
 			return Done{res, j.Now().Sub(begin)}, nil
@@ -83,6 +88,29 @@ func (j Job) Run(ctx context.Context) (Done, error) {
 		j.Say("%v", err)
 	}
 	return Done{}, errors.Join(failed...)
+}
+
+// before gives whose the newest backup of this name is.
+func (j Job) before(ctx context.Context) catalog.Cluster {
+	cat, err := j.Vault.List(ctx)
+	if err != nil {
+		j.Say("what is in the vault is not known: %v", err)
+	}
+	for _, e := range cat.Entries {
+		if e.Manifest.Cluster.Name == j.Fleet.Config.Cluster {
+			return e.Manifest.Cluster
+		}
+	}
+	return catalog.Cluster{}
+}
+
+// strange notes that this is another cluster than before: one that was built or
+// bootstrapped anew, whose backups must not pass for those of the old one.
+func strange(is, was catalog.Cluster) []catalog.Note {
+	if was.KubeSystemUID == "" && was.ID == "" || is.Match(was) == nil {
+		return nil
+	}
+	return []catalog.Note{{Code: OtherCluster, Args: map[string]string{"is": is.Key(), "was": was.Key()}}}
 }
 
 // collect asks all hosts for their files; what cannot be had is a note.
@@ -117,7 +145,8 @@ type attempt struct {
 	Job
 	source source
 	hosts  []bundle.Host
-	read   error // of reading the source
+	before catalog.Cluster // whose the newest backup of this name is; zero: not known
+	read   error           // of reading the source
 	made   remote.Made
 	data   bundle.Data
 	unread error // of reading data beside the snapshot
@@ -272,7 +301,7 @@ func (a *attempt) bundle(ctx context.Context, b *vault.Backup, found []string) e
 	go func() { _ = pw.CloseWithError(whole.Write(pw)) }()
 	_, err = b.Part(ctx, BundlePart, pr)
 	_ = pr.CloseWithError(err)
-	a.facts.Missing = notes
+	a.facts.Missing = append(strange(a.cluster(), a.before), notes...)
 	return err
 }
 

@@ -17,6 +17,8 @@ var vaults = map[string]entry{
 	"vault.bundle-encryption-bad":   {"The encryption configuration %[2]s of host %[1]s cannot be read: %[3]s.", "主机 %[1]s 的加密配置 %[2]s 无法读取：%[3]s。"},
 	"vault.bundle-data-unread":      {"The bundle could not be held against the data: %s.", "无法用数据核对文件包：%s。"},
 
+	"vault.other-cluster": {"THIS IS ANOTHER CLUSTER than the backups before it under this name (%[1]s, they are of %[2]s): one that was built or bootstrapped anew. If nobody did that on purpose, the data is gone from under it: run `salvor diagnose`, and hold the older backups (`salvor vault hold`).", "这与此前同名的备份不是同一个集群（现为 %[1]s，此前为 %[2]s）：它被重新建立或重新引导过。若无人有意为之，则原有数据已被替换：请运行 `salvor diagnose`，并保留较早的备份（`salvor vault hold`）。"},
+
 	"vault.proof-fetch":    {"It could not be fetched whole: %s.", "无法完整取回：%s。"},
 	"vault.proof-damage":   {"It fails %s: %s.", "未通过 %s：%s。"},
 	"vault.proof-bundle":   {"Its bundle lacks what its manifest does not admit: %s.", "文件包缺少清单未承认的内容：%s。"},
