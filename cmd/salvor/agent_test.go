@@ -174,6 +174,28 @@ func TestGuard(t *testing.T) {
 	}
 }
 
+// TestGuardedCommandIsNotKilled sends both signals to salvor while the command
+// runs: it can end in its own way, and its exit code is ours.
+func TestGuardedCommandIsNotKilled(t *testing.T) {
+	k := newKeeping(t)
+	k.must(codeOK, "vault", "init")
+	self, err := os.Executable()
+	check(t, err)
+	cmd := exec.Command(self, "guard", "--config", k.path("salvor.yaml"), "--", "sh", "-c",
+		"trap 'touch "+k.path("told")+"' TERM; touch "+k.path("begun")+"; while [ ! -e "+k.path("told")+" ]; do sleep 0.05; done; sleep 0.3; touch "+k.path("whole")+"; exit 7")
+	cmd.Env = append(os.Environ(), ordersEnv+"={}")
+	cmd.Stderr = os.Stderr
+	check(t, cmd.Start())
+	t.Cleanup(func() { _ = cmd.Process.Kill() }) // it may have ended
+	k.eventually(func() error { _, err := os.Stat(k.path("begun")); return err })
+	check(t, cmd.Process.Signal(syscall.SIGINT))
+	check(t, cmd.Process.Signal(syscall.SIGTERM))
+	_ = cmd.Wait() // the code tells
+	if code := cmd.ProcessState.ExitCode(); code != 7 || !exists(k.path("whole")) {
+		t.Errorf("code %d; the command came to its end: %v", code, exists(k.path("whole")))
+	}
+}
+
 // salvorBefore runs a command line with the common flags before the rest.
 func (k *keeping) salvorBefore(command string, rest ...string) ended {
 	k.t.Helper()

@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
+	"os/signal"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -43,16 +46,53 @@ Example:
 		if err != nil {
 			return hint(err, "`%s` was NOT run", strings.Join(list, " "))
 		}
-		run := exec.CommandContext(c.Context(), path, list[1:]...)
-		run.Stdin, run.Stdout, run.Stderr = a.in, a.out, a.err
-		err = run.Run()
-		var exit *exec.ExitError
-		if errors.As(err, &exit) && exit.ExitCode() > 0 {
-			return commandExit{fmt.Errorf("%s: %w", list[0], err), exit.ExitCode()}
+		if err := c.Context().Err(); err != nil {
+			return hint(err, "`%s` was NOT run", strings.Join(list, " "))
 		}
-		return err
+		run := exec.Command(path, list[1:]...)
+		run.Stdin, run.Stdout, run.Stderr = a.in, a.out, a.err
+		return runToItsEnd(run)
 	}
 	return c
+}
+
+// runToItsEnd runs a command that must not be killed in its middle, such as an
+// upgrade: SIGTERM is passed on to it, Ctrl-C it gets from the terminal as we
+// do, and it is waited for in any case.
+func runToItsEnd(run *exec.Cmd) error {
+	stop := make(chan os.Signal, 1)
+	signal.Notify(stop, syscall.SIGTERM)
+	defer signal.Stop(stop)
+	interrupts := make(chan os.Signal, 1)
+	signal.Notify(interrupts, os.Interrupt) // we stay until the command has ended
+	defer signal.Stop(interrupts)
+	if err := run.Start(); err != nil {
+		return err
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- run.Wait() }()
+	for {
+		select {
+		case s := <-stop:
+			_ = run.Process.Signal(s) // it may have ended
+		case err := <-ended:
+			return exitOf(run.Path, err)
+		}
+	}
+}
+
+// exitOf gives a command's end as our own exit code; 128 and more is a signal,
+// as shells have it.
+func exitOf(name string, err error) error {
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) {
+		return err
+	}
+	code := exit.ExitCode()
+	if w, ok := exit.Sys().(syscall.WaitStatus); ok && w.Signaled() {
+		code = 128 + int(w.Signal())
+	}
+	return commandExit{fmt.Errorf("%s: %w", name, err), code}
 }
 
 // guarded makes sure that there is a proven backup.
