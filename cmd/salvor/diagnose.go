@@ -10,6 +10,7 @@ import (
 
 	"github.com/salvor-project/salvor/internal/diagnose"
 	"github.com/salvor-project/salvor/internal/durable"
+	"github.com/salvor-project/salvor/internal/observe"
 	"github.com/salvor-project/salvor/internal/report"
 )
 
@@ -18,6 +19,7 @@ type diagnosing struct {
 	sight      sight
 	verbose    bool
 	watch      bool
+	hash       bool
 	every      time.Duration
 	failOn     string
 	prometheus string
@@ -37,6 +39,7 @@ func (a *app) diagnoseCommand() *cobra.Command {
 	f := c.Flags()
 	f.BoolVarP(&d.verbose, "verbose", "v", false, "show consequences beside their causes, and all evidence")
 	f.BoolVarP(&d.watch, "watch", "w", false, "look again and again, until interrupted")
+	f.BoolVar(&d.hash, "hash", false, "compare the members' data by hash however large it is (without it only up to 256 MiB); DANGER: each member in turn takes no writes meanwhile, for seconds where it has gigabytes")
 	f.DurationVar(&d.every, "every", 5*time.Second, "with --watch: the pause between two looks")
 	f.StringVar(&d.failOn, "fail-on", "warning", "exit 3 from this severity on: warning or critical")
 	f.StringVar(&d.prometheus, "prometheus", "", "also write the findings as metrics into this file (for node_exporter's textfile collector)")
@@ -61,10 +64,13 @@ func (a *app) diagnoseCommand() *cobra.Command {
 			return err
 		}
 		defer fleet.Close()
+		if d.hash {
+			a.hashes = observe.HashAll
+		}
 		if !d.watch {
 			return a.answer(a.look(c.Context(), fleet), d)
 		}
-		return a.watchOn(c.Context(), d, func() seen { return look(c.Context(), fleet, a.budget) })
+		return a.watchOn(c.Context(), d, func() seen { return look(c.Context(), fleet, a.budget, observe.HashNone) })
 	}
 	return c
 }
@@ -76,6 +82,8 @@ func (d diagnosing) check(a *app) error {
 	switch {
 	case d.failOn != string(diagnose.Warning) && d.failOn != string(diagnose.Critical):
 		return usageError{fmt.Errorf("--fail-on %s: use warning or critical", d.failOn)}
+	case d.hash && (d.watch || d.from != ""):
+		return usageError{fmt.Errorf("--hash stalls writes: it goes with neither --watch nor --from")}
 	case d.watch && d.from != "":
 		return usageError{fmt.Errorf("--watch looks again, --from looks back: use one of them")}
 	case d.watch && a.output != "text":

@@ -42,7 +42,7 @@ func metricsOf(d diagnose.Diagnosis) string {
 	head("salvor_unknown", "Number of things that matter and could not be observed.")
 	fmt.Fprintf(&b, "salvor_unknown %d\n", len(d.Unknown))
 	head("salvor_unjudged", "Number of facts that were wanted and could not be read.")
-	fmt.Fprintf(&b, "salvor_unjudged %d\n", len(d.Unjudged))
+	fmt.Fprintf(&b, "salvor_unjudged %d\n", d.Unread())
 	return b.String()
 }
 

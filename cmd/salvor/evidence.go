@@ -3,6 +3,7 @@ package main
 import (
 	"github.com/spf13/cobra"
 
+	"github.com/salvor-project/salvor/internal/observe"
 	"github.com/salvor-project/salvor/internal/report"
 )
 
@@ -40,7 +41,7 @@ func (a *app) evidenceCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			folder, err := a.openCase(c.Context(), fleet, name, look(c.Context(), fleet, defaultBudget))
+			folder, err := a.openCase(c.Context(), fleet, name, look(c.Context(), fleet, defaultBudget, observe.HashSmall))
 			if err != nil {
 				return err
 			}

@@ -63,5 +63,5 @@ func (a *app) look(ctx context.Context, f *remote.Fleet) seen {
 		fmt.Fprintf(a.err, "looking at %d machines, for %s at most …\n", len(f.Hosts()), budget)
 	})
 	defer notice.Stop()
-	return a.withBackups(ctx, f.Config, look(ctx, f, budget), budget)
+	return a.withBackups(ctx, f.Config, look(ctx, f, budget, a.hashes), budget)
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/salvor-project/salvor/internal/cluster"
 	"github.com/salvor-project/salvor/internal/diagnose"
+	"github.com/salvor-project/salvor/internal/observe"
 	"github.com/salvor-project/salvor/internal/remote"
 )
 
@@ -19,8 +20,8 @@ type seen struct {
 }
 
 // look observes and diagnoses.
-func look(ctx context.Context, f *remote.Fleet, budget time.Duration) seen {
-	facts := f.Observe(ctx, time.Now(), budget)
+func look(ctx context.Context, f *remote.Fleet, budget time.Duration, hashes observe.Hashes) seen {
+	facts := f.Observe(ctx, time.Now(), budget, hashes)
 	return seen{facts, diagnose.Diagnose(facts)}
 }
 

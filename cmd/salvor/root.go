@@ -16,6 +16,7 @@ import (
 	"github.com/salvor-project/salvor/internal/cluster"
 	"github.com/salvor-project/salvor/internal/config"
 	"github.com/salvor-project/salvor/internal/host"
+	"github.com/salvor-project/salvor/internal/observe"
 	"github.com/salvor-project/salvor/internal/plan"
 	"github.com/salvor-project/salvor/internal/remote"
 	"github.com/salvor-project/salvor/internal/report"
@@ -39,6 +40,8 @@ type app struct {
 
 	// budget is how long a look may take; 0 is the default.
 	budget time.Duration
+	// hashes tells for a look whether members are asked for hashes.
+	hashes observe.Hashes
 	// locked tells that this command holds the locks of all hosts.
 	locked bool
 	// at is handed to run; only tests set it.

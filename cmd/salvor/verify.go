@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/salvor-project/salvor/internal/observe"
 	"github.com/salvor-project/salvor/internal/plan"
 	"github.com/salvor-project/salvor/internal/report"
 	"github.com/salvor-project/salvor/internal/verify"
@@ -54,7 +55,7 @@ func (a *app) verifyLiving(ctx context.Context) error {
 		return err
 	}
 	defer fleet.Close()
-	s := look(ctx, fleet, defaultBudget)
+	s := look(ctx, fleet, defaultBudget, observe.HashNone) // verify asks for its own hashes
 	expect := plan.Expect{ClusterID: s.diagnosis.ClusterID.Value, MinRevision: s.diagnosis.HighestRevision.Value}
 	for _, m := range cfg.Members {
 		expect.Members = append(expect.Members, m.Name)

@@ -254,7 +254,11 @@ type LiveMember struct {
 	// CommonHash is the hash at the lowest revision of all members that
 	// answer: comparable although writes go on.
 	CommonHash Known[HashKV] `json:"commonHash,omitzero"`
-	Errors     []string      `json:"errors,omitempty"`
+	// HashSkipped says why the member was not asked for a hash although there
+	// are others to compare it with: a choice, since the question stalls
+	// writes. Empty when it was asked.
+	HashSkipped string   `json:"hashSkipped,omitempty"`
+	Errors      []string `json:"errors,omitempty"`
 }
 
 // HashKV is etcd's hash of the key bucket at a revision.

@@ -195,6 +195,17 @@ func (v view) unjudged() []Unjudged {
 			out = append(out, Unjudged{Fact: n, Subject: m.subject, Why: m.why, Codes: codes[n]})
 		}
 	}
+	return append(out, v.skipped(codes)...)
+}
+
+// skipped lists what was not asked for by choice.
+func (v view) skipped(codes map[Need][]Code) []Unjudged {
+	var out []Unjudged
+	for _, m := range v.members {
+		if why := m.facts.Live.Value.HashSkipped; m.facts.Live.OK && why != "" {
+			out = append(out, Unjudged{Fact: NeedHash, Subject: m.cfg.Name, Why: why, Codes: codes[NeedHash], Skipped: true})
+		}
+	}
 	return out
 }
 

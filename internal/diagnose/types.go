@@ -139,6 +139,19 @@ type Unjudged struct {
 	Subject string `json:"subject"`
 	Why     string `json:"why"`
 	Codes   []Code `json:"codes"`
+	// Skipped is true when it was not asked for by choice: nothing failed.
+	Skipped bool `json:"skipped,omitempty"`
+}
+
+// Unread counts the facts that were asked for and could not be read.
+func (d Diagnosis) Unread() int {
+	n := 0
+	for _, u := range d.Unjudged {
+		if !u.Skipped {
+			n++
+		}
+	}
+	return n
 }
 
 // Advice is an action that is allowed or forbidden, and why.

@@ -23,7 +23,8 @@ const readLimit = 2 * time.Second
 
 // Live asks a running member what it knows. Nothing is written, not even to
 // raft's log: alarms are taken from the member's own status, because etcd
-// sends even their listing through raft. Each part that cannot be had is
+// sends even their listing through raft. No hash is asked for: see HashKV for
+// what it costs. Each part that cannot be had is
 // unknown with its reason; ctx bounds the whole. A member that does not answer
 // at all is one unknown.
 func Live(ctx context.Context, m cluster.Member, files cluster.TLS) cluster.Known[cluster.LiveMember] {
@@ -40,16 +41,12 @@ func Live(ctx context.Context, m cluster.Member, files cluster.TLS) cluster.Know
 	var wait sync.WaitGroup
 	wait.Go(func() { live.Linearizable = c.Linearizable(ctx) })
 	wait.Go(func() { live.Members = cluster.From(c.Members(ctx)) })
-	wait.Go(func() {
-		hash, err := c.HashKV(ctx, 0)
-		live.HashKV = cluster.From(hash, err)
-	})
 	wait.Wait()
 	return cluster.Is(live)
 }
 
-// Status is what the member says of itself. Linearizable, Members and HashKV
-// are unknown: they take calls of their own. It works without quorum and on a
+// Status is what the member says of itself. Linearizable and Members are
+// unknown: they take calls of their own. It works without quorum and on a
 // learner.
 func (c *Client) Status(ctx context.Context) (cluster.LiveMember, error) {
 	s, err := c.maintenance.Status(ctx, &pb.StatusRequest{})
@@ -65,7 +62,6 @@ func (c *Client) Status(ctx context.Context) (cluster.LiveMember, error) {
 		DBSize: s.DbSize, DBInUse: s.DbSizeInUse, DBQuota: s.DbSizeQuota,
 		Linearizable: cluster.Unknown[bool]("not tried"),
 		Members:      cluster.Unknown[[]cluster.MemberEntry]("not asked"),
-		HashKV:       cluster.Unknown[cluster.HashKV]("not asked"),
 		Errors:       s.Errors,
 	}
 	live.Alarms = alarmsIn(s.Errors)
@@ -150,8 +146,11 @@ func entries(members []*pb.Member) []cluster.MemberEntry {
 }
 
 // HashKV is the member's hash of its key bucket at rev; 0 means its newest
-// revision. Hashes compare only at equal revision and compact revision. The
-// member reads its whole db for it.
+// revision. Hashes compare only at equal revision and compact revision.
+// DANGER: the member scans its whole key bucket for it and holds the lock of
+// its backend all the while (mvcc/kvstore.go, hashByRev): writes stall, for
+// seconds where the db has gigabytes, and giving up the question does not end
+// the scan. Ask one member after the other.
 func (c *Client) HashKV(ctx context.Context, rev int64) (cluster.HashKV, error) {
 	h, err := c.maintenance.HashKV(ctx, &pb.HashKVRequest{Revision: rev})
 	if err != nil {

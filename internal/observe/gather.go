@@ -27,8 +27,9 @@ type Reached struct {
 }
 
 // Gather asks all hosts at the same time. A host that does not answer within
-// the budget is an unreached one.
-func Gather(ctx context.Context, cfg cluster.Config, hosts []Reached, now time.Time, budget time.Duration) cluster.Facts {
+// the budget is an unreached one. Members are asked for hashes as far as
+// wanted.
+func Gather(ctx context.Context, cfg cluster.Config, hosts []Reached, now time.Time, budget time.Duration, wanted Hashes) cluster.Facts {
 	ctx, cancel := context.WithTimeout(ctx, budget)
 	defer cancel()
 	f := cluster.Facts{At: now.Round(0), Config: cfg, Hosts: make([]cluster.HostFacts, len(hosts))}
@@ -39,7 +40,7 @@ func Gather(ctx context.Context, cfg cluster.Config, hosts []Reached, now time.T
 	wg.Wait()
 	var more sync.WaitGroup
 	more.Go(func() { compare(ctx, cfg, hosts, &f) })
-	more.Go(func() { hashes(ctx, cfg, hosts, &f) })
+	more.Go(func() { hashes(ctx, cfg, hosts, &f, wanted) })
 	more.Wait()
 	return f
 }
@@ -80,44 +81,6 @@ func compare(ctx context.Context, cfg cluster.Config, hosts []Reached, f *cluste
 			}
 		})
 	}
-	wg.Wait()
-}
-
-// hashBudget bounds the second question for hashes: a member reads its whole
-// db for the answer.
-const hashBudget = 5 * time.Second
-
-// hashes asks every member that answers for its hash at the lowest revision of
-// them all: at their newest revisions they can only be compared when nobody
-// writes.
-func hashes(ctx context.Context, cfg cluster.Config, hosts []Reached, f *cluster.Facts) {
-	lowest, members := int64(0), 0
-	each(f, func(_ int, m *cluster.MemberFacts) {
-		if l := m.Live; l.OK && !l.Value.Learner && l.Value.Revision > 0 {
-			members++
-			if lowest == 0 || l.Value.Revision < lowest {
-				lowest = l.Value.Revision
-			}
-		}
-	})
-	if members < 2 {
-		return
-	}
-	ctx, cancel := context.WithTimeout(ctx, hashBudget)
-	defer cancel()
-	var wg sync.WaitGroup
-	each(f, func(host int, m *cluster.MemberFacts) {
-		if hosts[host].Asker == nil || !m.Live.OK || m.Live.Value.Learner {
-			return
-		}
-		if h := m.Live.Value.HashKV; h.OK && h.Value.Revision == lowest {
-			m.Live.Value.CommonHash = h
-			return
-		}
-		wg.Go(func() {
-			m.Live.Value.CommonHash = cluster.From(hosts[host].Asker.HashAt(ctx, cfg, m.Name, lowest))
-		})
-	})
 	wg.Wait()
 }
 

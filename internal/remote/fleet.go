@@ -49,13 +49,14 @@ func (f *Fleet) Host(name string) (*Host, error) {
 // Hosts gives all hosts in the configuration's order.
 func (f *Fleet) Hosts() []*Host { return f.hosts }
 
-// Observe gathers the facts of all hosts, in parallel, within the budget.
-func (f *Fleet) Observe(ctx context.Context, now time.Time, budget time.Duration) cluster.Facts {
+// Observe gathers the facts of all hosts, in parallel, within the budget, with
+// the hashes that are wanted.
+func (f *Fleet) Observe(ctx context.Context, now time.Time, budget time.Duration, hashes observe.Hashes) cluster.Facts {
 	var all []observe.Reached
 	for _, h := range f.hosts {
 		all = append(all, observe.Reached{Host: h.Host, Asker: h})
 	}
-	facts := observe.Gather(ctx, f.Config, all, now, budget)
+	facts := observe.Gather(ctx, f.Config, all, now, budget, hashes)
 	f.listen(ctx, &facts)
 	return facts
 }

@@ -144,14 +144,17 @@ func (s *screen) texts(head string, m Mark, texts []string) {
 
 // unjudged says how many classes could not be judged, and for want of what.
 func (s *screen) unjudged(d diagnose.Diagnosis) {
-	if len(d.Unjudged) == 0 {
-		return
-	}
 	if !s.o.Verbose {
-		s.under(s.o.say("screen.unjudged", len(d.Unjudged)))
+		if n := d.Unread(); n > 0 {
+			s.under(s.o.say("screen.unjudged", n))
+		}
 		return
 	}
 	for _, u := range d.Unjudged {
-		s.item(MarkOpen, s.o.say("screen.unjudged-one", u.Subject, s.o.word("need", string(u.Fact)), u.Why, codes(u.Codes)))
+		key := "screen.unjudged-one"
+		if u.Skipped {
+			key = "screen.unjudged-skipped"
+		}
+		s.item(MarkOpen, s.o.say(key, u.Subject, s.o.word("need", string(u.Fact)), u.Why, codes(u.Codes)))
 	}
 }

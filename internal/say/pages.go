@@ -50,6 +50,8 @@ var pageWords = map[string]entry{
 	"screen.unjudged":     {"%[1]s facts could not be read, and the classes that rest on them not be judged: --verbose lists them.", "有 %[1]s 项信息读不到，依赖它们的类别无法判断：--verbose 可列出。"},
 	"screen.unjudged-one": {"%[1]s: %[2]s could not be read (%[3]s); not judged: %[4]s", "%[1]s：读不到%[2]s（%[3]s）；未判断：%[4]s"},
 
+	"screen.unjudged-skipped": {"%[1]s: %[2]s: %[3]s; not judged: %[4]s", "%[1]s：%[2]s：%[3]s；未判断：%[4]s"},
+
 	"confidence.certain":  {"certain", "确定"},
 	"confidence.likely":   {"likely", "很可能"},
 	"confidence.possible": {"possible", "可能"},

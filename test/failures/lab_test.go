@@ -175,7 +175,7 @@ func (l *lab) diagnose() diagnose.Diagnosis {
 	for _, h := range l.cfg.Hosts {
 		hosts = append(hosts, observe.Reached{Host: h, Asker: asker{h.Name}})
 	}
-	return diagnose.Diagnose(observe.Gather(context.Background(), l.cfg, hosts, time.Now(), 30*time.Second))
+	return diagnose.Diagnose(observe.Gather(context.Background(), l.cfg, hosts, time.Now(), 30*time.Second, observe.HashAll))
 }
 
 // shows wants a class among the findings, with evidence, and a restore never
