@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"time"
@@ -125,13 +126,16 @@ func (a *app) answer(s seen, d diagnosing) error {
 // verdictAt is verdictOf for who only wants to be woken by something critical.
 func verdictAt(d diagnose.Diagnosis, least diagnose.Severity) error {
 	err := verdictOf(d)
-	if err == nil || least != diagnose.Critical || d.Scenario == diagnose.Unreachable {
+	if least != diagnose.Critical || !errors.Is(err, errFindings) {
 		return err
 	}
 	for _, f := range d.Findings {
 		if f.Severity == diagnose.Critical {
 			return err
 		}
+	}
+	if len(d.Unknown) > 0 {
+		return errUnseen // something critical may be behind it
 	}
 	return nil
 }

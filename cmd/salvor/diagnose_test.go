@@ -18,6 +18,7 @@ import (
 
 	"github.com/salvor-project/salvor/internal/casefile"
 	"github.com/salvor-project/salvor/internal/diagnose"
+	"github.com/salvor-project/salvor/internal/say"
 )
 
 // document parses what -o json wrote.
@@ -169,5 +170,28 @@ func TestExplain(t *testing.T) {
 	}
 	if code, text := run("disk-full", "-o", "json"); code != 0 || document(t, text)["code"] != "disk-full" {
 		t.Errorf("%d %s", code, text)
+	}
+}
+
+// TestVerdictAt: who only wants to be woken by something critical still hears
+// that too little was seen.
+func TestVerdictAt(t *testing.T) {
+	warning := []diagnose.Finding{{Severity: diagnose.Warning}}
+	critical := append([]diagnose.Finding{{Severity: diagnose.Critical}}, warning...)
+	unknown := []say.Text{say.New("unknown.hidden", "cp-1")}
+	for name, c := range map[string]struct {
+		d    diagnose.Diagnosis
+		want error
+	}{
+		"healthy":                       {diagnose.Diagnosis{Scenario: diagnose.Healthy}, nil},
+		"healthy, something unseen":     {diagnose.Diagnosis{Scenario: diagnose.Healthy, Unknown: unknown}, errUnseen},
+		"a warning":                     {diagnose.Diagnosis{Scenario: diagnose.Degraded, Findings: warning}, nil},
+		"a warning, something unseen":   {diagnose.Diagnosis{Scenario: diagnose.Degraded, Findings: warning, Unknown: unknown}, errUnseen},
+		"something critical and unseen": {diagnose.Diagnosis{Scenario: diagnose.Degraded, Findings: critical, Unknown: unknown}, errFindings},
+		"unreachable":                   {diagnose.Diagnosis{Scenario: diagnose.Unreachable, Findings: critical}, errUnseen},
+	} {
+		if err := verdictAt(c.d, diagnose.Critical); !errors.Is(err, c.want) {
+			t.Errorf("%s: %v, want %v", name, err, c.want)
+		}
 	}
 }

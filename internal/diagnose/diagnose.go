@@ -143,7 +143,7 @@ func (v view) hidden() []string {
 	var out []string
 	told := map[string]bool{}
 	for _, n := range []Need{NeedKubernetes, NeedManifests, NeedKubeCerts, NeedIdentity, NeedKubelet, NeedRuntime, NeedEncryption,
-		NeedFileSystems, NeedAddresses, NeedCertificates, NeedHash, NeedLinearizable} {
+		NeedFileSystems, NeedAddresses, NeedHash, NeedLinearizable, NeedMembers, NeedAlarms, NeedCertificates, NeedSpace, NeedMount} {
 		for _, m := range v.missing(n) {
 			if !told[m.subject] {
 				told[m.subject] = true

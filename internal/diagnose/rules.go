@@ -249,7 +249,10 @@ func memberFact(m cluster.MemberFacts, n Need) (bool, string) {
 	case NeedLive:
 		return m.Live.OK || !m.Process.OK || !m.Process.Value.Running, m.Live.Why // a stopped member has nothing to say
 	case NeedSpace:
-		return known(m.Space)
+		if !m.Space.OK {
+			return known(m.Space)
+		}
+		return known(m.WALSpace)
 	case NeedMount:
 		return known(m.Mount)
 	case NeedMetrics:
