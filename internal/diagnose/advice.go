@@ -94,6 +94,8 @@ func (v view) forbidRestore(d Diagnosis, forbid func(a, why string, args ...any)
 	switch {
 	case d.Scenario == CertsExpired:
 		forbid(ActRestore, "certs")
+	case split(d.Findings):
+		forbid(ActRestore, "split")
 	case d.Level.Data == D0:
 		forbid(ActRestore, "intact")
 	case d.Level.Data == D1:

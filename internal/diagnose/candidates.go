@@ -57,6 +57,21 @@ func choose(cs []Candidate) {
 	}
 }
 
+// split tells that members of one identity hold, or may hold, different data:
+// then no copy is known to be the right one, whatever serves.
+func split(fs []Finding) bool { return has(fs, Diverged, CorruptAlarm, SameIDOtherHistory) }
+
+// doubtAll takes the proof from every candidate: what it lacks may be what
+// another copy of the same data holds.
+func doubtAll(cs []Candidate) {
+	for i := range cs {
+		if l := &cs[i].Loss; l.Proven {
+			doubt := say.New("candidate.split")
+			l.Proven, l.Doubt = false, &doubt
+		}
+	}
+}
+
 // stored tells a candidate that was put away before the failure.
 func (c Candidate) stored() bool { return c.Kind == FromSnapshot || c.Kind == FromVault }
 

@@ -22,6 +22,9 @@ func Diagnose(f cluster.Facts) Diagnosis {
 	d.Unknown = v.unknown()
 	d.Unjudged = v.unjudged()
 	d.Candidates = v.candidates()
+	if split(d.Findings) {
+		doubtAll(d.Candidates)
+	}
 	for i, c := range d.Candidates {
 		d.Candidates[i].Hazards = v.hazardTexts(c)
 	}
@@ -328,7 +331,7 @@ func (v view) availability(d Diagnosis) Availability {
 
 func (v view) data(d Diagnosis) Data {
 	switch {
-	case d.Scenario == Rewound:
+	case d.Scenario == Rewound, split(d.Findings):
 		return DUnknown
 	case v.alive, len(v.sound()) >= v.quorum:
 		return D0

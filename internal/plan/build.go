@@ -81,7 +81,13 @@ func refusal(d diagnose.Diagnosis, c Choices) error {
 	case diagnose.Unreachable:
 		return fmt.Errorf("%w: %s", ErrUnseen, d.Summary)
 	}
-	if c.Source != "" && d.Level.Data == diagnose.D0 && c.Source != "quorum" && c.Source != "disks" {
+	if c.Source == "" || c.Source == "quorum" || c.Source == "disks" {
+		return nil
+	}
+	switch d.Level.Data {
+	case diagnose.DUnknown:
+		return fmt.Errorf("%w: the members may hold different histories (D?): find out which one counts before anything is recovered from %s", ErrRefused, c.Source)
+	case diagnose.D0:
 		return fmt.Errorf("%w: the data is intact (D0); recovering from %s would throw acknowledged writes away", ErrRefused, c.Source)
 	}
 	return nil

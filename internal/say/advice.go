@@ -61,6 +61,9 @@ var advice = map[string]entry{
 	"forbid.restore-snapshot.intact": {
 		"Do not restore a snapshot: the data is intact (D0), and a restore would throw acknowledged writes away.",
 		"不要恢复快照：数据完好（D0），恢复会丢弃已确认的写入。"},
+	"forbid.restore-snapshot.split": {
+		"Do not restore a snapshot yet: the members may hold different data, and nothing tells so far which is right. Keep a copy of every data dir, compare them, and decide for one.",
+		"暂时不要恢复快照：各成员的数据可能不一致，目前无法判断哪一份正确。请先保留每个数据目录的副本，比较后再选定其一。"},
 	"forbid.restore-snapshot.survivor": {
 		"Do not restore a snapshot: the surviving disks hold newer writes (D1), which a restore would throw away.",
 		"不要恢复快照：幸存的磁盘上有更新的写入（D1），恢复会把它们丢弃。"},

@@ -47,6 +47,9 @@ var candidates = map[string]entry{
 	"candidate.unproven": {
 		"Only %[1]s of %[2]s logs could be read to their end, so a write that was acknowledged elsewhere cannot be ruled out.",
 		"%[2]s 份 WAL 中只有 %[1]s 份能完整读到末尾，因此不能排除有写入只在别处得到确认。"},
+	"candidate.split": {
+		"The members may hold different data: what one of them lacks, another may have acknowledged.",
+		"各成员的数据可能不一致：一个成员缺少的写入，可能已由另一个成员确认。"},
 	"candidate.unproven-single": {
 		"The only log could not be read to its end: what was acknowledged after the damage is not proven to be here.",
 		"唯一的 WAL 未能读到末尾：损坏之后确认的写入无法证明仍在这里。"},

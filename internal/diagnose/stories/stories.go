@@ -203,7 +203,7 @@ func All() map[string]Story {
 		"disk-full":       {full, diagnose.Blocked, "T3 D0", "disks", diagnose.DiskFull},
 		"two-unreached":   {Serving().Unreached("m2", "m3").Alone("m1"), diagnose.Unreachable, "T? D?", "survivor:m1", diagnose.HostUnreachable},
 		"all-unreached":   {Serving().Unreached("m1", "m2", "m3"), diagnose.Unreachable, "T? D?", "", diagnose.HostUnreachable},
-		"diverged":        {diverged, diagnose.Degraded, "T1 D0", "quorum", diagnose.Diverged},
+		"diverged":        {diverged, diagnose.Degraded, "T1 D?", "quorum", diagnose.Diverged},
 		"two-given-up":    {Serving().Unreached("m2", "m3").Alone("m1").GivenUp("m2", "m3"), diagnose.MajorityLost, "T2 D1", "survivor:m1", diagnose.HostGivenUp},
 		"given-up-spare":  {Serving().Unreached("m3").GivenUp("m3"), diagnose.Degraded, "T1 D0", "quorum", diagnose.HostGivenUp},
 		"given-up-heard":  {heard(Serving().Unreached("m2", "m3").Alone("m1").GivenUp("m2", "m3")), diagnose.Unreachable, "T? D?", "survivor:m1", diagnose.HostUnreachable},
