@@ -85,16 +85,21 @@ type Sign struct {
 // KubernetesFacts is what lies of Kubernetes on one machine.
 type KubernetesFacts struct {
 	// Present is false where nothing of Kubernetes was found.
-	Present   bool                     `json:"present"`
-	Manifests Known[[]Manifest]        `json:"manifests"`
-	Certs     []KubeCertificate        `json:"certificates,omitempty"`
-	Identity  []Fingerprint            `json:"identity,omitempty"`
-	Kubelet   Known[ServiceFacts]      `json:"kubelet"`
-	Runtime   Known[ServiceFacts]      `json:"runtime"`
-	Configs   []KubeConfig             `json:"kubeconfigs,omitempty"`
-	Encrypt   Known[EncryptionFacts]   `json:"encryption"`
-	Running   Known[map[string]Seen]   `json:"running"`
-	Restarts  Known[map[string]string] `json:"restarts"`
+	Present   bool              `json:"present"`
+	Manifests Known[[]Manifest] `json:"manifests"`
+	// Parked are the manifests that Salvor keeps beside the kubelet's folder,
+	// so that their pods do not run, and ParkedBy is the newest case of which
+	// the machine keeps a mirror, empty when there is none.
+	Parked   Known[[]Manifest]        `json:"parked,omitzero"`
+	ParkedBy string                   `json:"parkedBy,omitempty"`
+	Certs    []KubeCertificate        `json:"certificates,omitempty"`
+	Identity []Fingerprint            `json:"identity,omitempty"`
+	Kubelet  Known[ServiceFacts]      `json:"kubelet"`
+	Runtime  Known[ServiceFacts]      `json:"runtime"`
+	Configs  []KubeConfig             `json:"kubeconfigs,omitempty"`
+	Encrypt  Known[EncryptionFacts]   `json:"encryption"`
+	Running  Known[map[string]Seen]   `json:"running"`
+	Restarts Known[map[string]string] `json:"restarts"`
 }
 
 // Seen is a process of a known name.

@@ -59,6 +59,7 @@ const (
 	ManifestMissing   Code = "static-pod-manifest-missing"
 	ManifestDuplicate Code = "static-pod-manifest-duplicate"
 	ManifestFiles     Code = "static-pod-file-missing"
+	HeldBack          Code = "held-back-by-salvor"
 
 	// etcd: data at rest.
 	DataDirLost    Code = "etcd-data-dir-lost"

@@ -346,6 +346,7 @@ func kubeFact(node cluster.NodeFacts, n Need) []string {
 	switch n {
 	case NeedManifests:
 		note(known(k.Value.Manifests))
+		note(known(k.Value.Parked))
 	case NeedKubelet:
 		note(known(k.Value.Kubelet))
 		note(known(k.Value.Kubelet.Value.Answers))

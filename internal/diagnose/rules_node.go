@@ -2,6 +2,7 @@ package diagnose
 
 import (
 	"fmt"
+	"path"
 	"strings"
 
 	"github.com/salvor-project/salvor/internal/cluster"
@@ -105,6 +106,9 @@ func findManifestMissing(v view) []sighting {
 				all[f.Pod.Value.Name]++
 			}
 		}
+		for _, f := range k.facts.Parked.Value { // held back, not missing
+			has[k.host][f.Pod.Value.Name] = true
+		}
 	}
 	var out []sighting
 	for _, k := range v.kubes() {
@@ -116,11 +120,50 @@ func findManifestMissing(v view) []sighting {
 			if name == "etcd" {
 				wanted = wanted && v.hasMember(k.host)
 			}
+			wanted = wanted || v.configuredPod(k.host, name)
 			if wanted && !has[k.host][name] {
 				out = append(out, sighting{k.host, []any{name}, []string{fmt.Sprintf("no manifest names pod %s here; %d of %d masters have one", name, all[name], masters)}})
 				break
 			}
 		}
+	}
+	return out
+}
+
+// configuredPod tells whether the configuration says that a static pod runs on
+// a machine: then it is missed even when it is gone from all of them.
+func (v view) configuredPod(host, pod string) bool {
+	for _, m := range v.members {
+		if pod == "etcd" && m.cfg.Host == host && m.cfg.Run.StaticPod != "" {
+			return true
+		}
+	}
+	n, ok := v.facts.Config.Node(host)
+	if !ok {
+		return false
+	}
+	return map[string]string{"kube-apiserver": n.APIServer.StaticPod, "kube-controller-manager": n.ControllerManager.StaticPod,
+		"kube-scheduler": n.Scheduler.StaticPod}[pod] != ""
+}
+
+// findHeldBack finds the machines on which Salvor itself keeps pods from
+// running: a case was begun there and is not ended.
+func findHeldBack(v view) []sighting {
+	var out []sighting
+	for _, k := range v.kubes() {
+		if !k.facts.Parked.OK || len(k.facts.Parked.Value) == 0 {
+			continue
+		}
+		var pods, evidence []string
+		for _, f := range k.facts.Parked.Value {
+			pods = append(pods, f.Pod.Value.Name)
+			evidence = append(evidence, fmt.Sprintf("%s: pod %s", f.Path, f.Pod.Value.Name))
+		}
+		by := k.facts.ParkedBy
+		if by == "" {
+			by = "?"
+		}
+		out = append(out, sighting{k.host, []any{strings.Join(pods, ", "), path.Dir(k.facts.Parked.Value[0].Path), by}, evidence})
 	}
 	return out
 }

@@ -73,7 +73,7 @@ func startRules() []rule {
 func quorumRules() []rule {
 	starts := []Code{DataDirUnmounted, WALMissing, WALDamaged, DBDamaged, DBTruncated, SnapDBMissing, DBBehindLog, WALBehindDB, AlreadyBootstrapped, WipedRejoin, LogLostEntries,
 		MemberNameUnknown, PortInUse, EtcdBadFlag, EtcdPermission, EtcdDowngrade, EtcdTooManyLearners, AddressNotHere, MemberRemoved}
-	host := []Code{CertExpired, CertNotYetValid, CertWrongName, EtcdAuthorityDiffers, DiskFull, DiskReadOnly, DiskIOError, KubeletDown, RuntimeDown, ManifestBroken, ManifestMissing, ManifestDuplicate,
+	host := []Code{HeldBack, CertExpired, CertNotYetValid, CertWrongName, EtcdAuthorityDiffers, DiskFull, DiskReadOnly, DiskIOError, KubeletDown, RuntimeDown, ManifestBroken, ManifestMissing, ManifestDuplicate,
 		ManifestFiles, ImageMissing, KubeletCertExpired}
 	stuck := append(append([]Code{}, starts...), host...)
 	return []rule{

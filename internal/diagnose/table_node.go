@@ -18,6 +18,7 @@ func nodeRules() []rule {
 			messages: []string{"Could not process manifest file", "couldn't parse as pod"}},
 		{code: ManifestDuplicate, severity: Critical, needs: []Need{NeedManifests}, find: findManifestDuplicate,
 			references: []string{"kubernetes/kubernetes#55596", "kubernetes/kubernetes#136962"}},
+		{code: HeldBack, severity: Critical, needs: []Need{NeedManifests}, find: findHeldBack},
 		{code: ManifestMissing, severity: Critical, needs: []Need{NeedManifests}, causes: []Code{ManifestBroken}, find: findManifestMissing},
 		{code: ManifestFiles, severity: Critical, needs: []Need{NeedManifests}, find: findManifestFiles,
 			messages: []string{"open …: no such file or directory"}},
@@ -62,7 +63,7 @@ func apiRules() []rule {
 
 // apiPathRules follow the way to the API servers layer by layer.
 func apiPathRules() []rule {
-	down := []Code{QuorumLost, QuorumGone, KubeletDown, RuntimeDown, ManifestBroken, ManifestMissing, ManifestDuplicate, ManifestFiles, APIBadFlag, APIEtcdUnreachable, APIEtcdClientExpired,
+	down := []Code{HeldBack, QuorumLost, QuorumGone, KubeletDown, RuntimeDown, ManifestBroken, ManifestMissing, ManifestDuplicate, ManifestFiles, APIBadFlag, APIEtcdUnreachable, APIEtcdClientExpired,
 		APICertExpired, ImageMissing, NodeDiskFull, DiskFull, AddressNotHere, OutOfMemory, CertKeyMismatch, MemberStopped, CertExpired}
 	return []rule{
 		{code: APIDown, severity: Critical, needs: []Need{NeedAPIServers}, causes: down, find: findAPIDown,

@@ -65,6 +65,9 @@ func (m machine) kubernetes(ctx context.Context) cluster.Known[cluster.Kubernete
 	wg.Go(func() { k.Restarts = cluster.From(m.restarts()) })
 	wg.Wait()
 	k.Encrypt = m.encryption(k.Manifests)
+	if k.Parked = m.parked(k.Manifests); len(k.Parked.Value) > 0 {
+		k.ParkedBy = m.newestCase()
+	}
 	return cluster.Is(k)
 }
 
@@ -80,20 +83,23 @@ func (m machine) manifests() ([]cluster.Manifest, error) {
 		if strings.HasPrefix(e.Name(), ".") || e.IsDir() {
 			continue
 		}
-		path := filepath.Join(dir, e.Name())
-		f := cluster.Manifest{Path: path}
-		if info, err := e.Info(); err == nil {
-			f.Size, f.Modified = info.Size(), info.ModTime().UTC()
-		}
-		b, err := m.read(path)
-		if err == nil {
-			f.Pod = m.staticPod(b)
-		} else {
-			f.Pod = cluster.Unknown[cluster.StaticPod]("%v", err)
-		}
-		out = append(out, f)
+		out = append(out, m.manifest(dir, e))
 	}
 	return out, nil
+}
+
+func (m machine) manifest(dir string, e fs.DirEntry) cluster.Manifest {
+	f := cluster.Manifest{Path: filepath.Join(dir, e.Name())}
+	if info, err := e.Info(); err == nil {
+		f.Size, f.Modified = info.Size(), info.ModTime().UTC()
+	}
+	b, err := m.read(f.Path)
+	if err != nil {
+		f.Pod = cluster.Unknown[cluster.StaticPod]("%v", err)
+		return f
+	}
+	f.Pod = m.staticPod(b)
+	return f
 }
 
 // staticPodPath is where the kubelet's configuration says its manifests are.

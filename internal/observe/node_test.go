@@ -117,6 +117,10 @@ func TestBrokenFiles(t *testing.T) {
 		{diagnose.ManifestMissing, func(m master) {
 			m.rename("/etc/kubernetes/manifests/kube-scheduler.yaml", "/etc/kubernetes/kube-scheduler.yaml")
 		}},
+		{diagnose.HeldBack, func(m master) {
+			m.write("/etc/kubernetes/manifests.salvor/.kube-scheduler.yaml.new", nil)
+			m.rename("/etc/kubernetes/manifests/kube-scheduler.yaml", "/etc/kubernetes/manifests.salvor/kube-scheduler.yaml")
+		}},
 		{diagnose.ManifestFiles, func(m master) {
 			m.rename("/etc/kubernetes/enc/encryption.yaml", "/etc/kubernetes/enc/gone")
 		}},

@@ -163,6 +163,12 @@ func nodeFixtures() []Fixture {
 			*manifests(w) = append(*manifests(w), bak)
 		}},
 		{diagnose.ManifestMissing, func(w *World) { *manifests(w) = (*manifests(w))[:3] }},
+		{diagnose.HeldBack, func(w *World) {
+			k := w.Kube("m2")
+			kept := k.Manifests.Value[3]
+			kept.Path = "/etc/kubernetes/manifests.salvor/kube-scheduler.yaml"
+			k.Manifests.Value, k.Parked, k.ParkedBy = k.Manifests.Value[:3], cluster.Is([]cluster.Manifest{kept}), "20261121-031502-prod-k3f9"
+		}},
 		{diagnose.ManifestFiles, func(w *World) { (*manifests(w))[1].Pod.Value.Missing = []string{"/etc/kubernetes/enc.yaml"} }},
 		{diagnose.ControllersDown, func(w *World) { delete(w.Kube("m2").Running.Value, "kube-scheduler") }},
 	}

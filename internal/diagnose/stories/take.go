@@ -118,6 +118,7 @@ func takeKube(node *cluster.NodeFacts, n diagnose.Need) bool {
 	switch n {
 	case diagnose.NeedManifests:
 		taken(&k.Manifests)
+		taken(&k.Parked)
 	case diagnose.NeedKubelet:
 		taken(&k.Kubelet)
 	case diagnose.NeedRuntime:
