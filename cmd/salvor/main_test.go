@@ -42,6 +42,8 @@ func salvor(o orders) int {
 	a := &app{in: os.Stdin, out: os.Stdout, err: os.Stderr, version: version}
 	host := len(os.Args) > 2 && os.Args[1] == "host"
 	switch {
+	case host && o.gone(os.Args):
+		return codeError
 	case host && o.HostMarks != "":
 		if err := o.hostSide(ctx, a, os.Args[1:]); err != nil {
 			fmt.Fprintln(os.Stderr, err)

@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -35,6 +36,15 @@ type orders struct {
 	// HostMarks is a file of actions during which a host side has died, one a
 	// line. A host side kills itself during each action that is not in it.
 	HostMarks string
+	// Away names machines that do not answer: a host side there ends at once.
+	Away []string
+}
+
+// gone tells whether a host side is one of a machine that is away.
+func (o orders) gone(args []string) bool {
+	return slices.ContainsFunc(args, func(arg string) bool {
+		return slices.ContainsFunc(o.Away, func(name string) bool { return strings.Contains(arg, "/hosts/"+name+"/") })
+	})
 }
 
 // marks reads a file of marks.

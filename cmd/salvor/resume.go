@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"sync"
 
 	"github.com/spf13/cobra"
 
@@ -20,7 +21,9 @@ func (a *app) resumeCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "resume [CASE]",
 		Short: "Go on with a run that was interrupted",
-		Long: `Resume asks of every step whether it was done before it does anything. CASE is
+		Long: `Resume asks of every step whether it was done before it does anything. A machine
+that cannot be reached any more is gone on without, as long as a quorum of the
+members can be had; resume again when it is back. CASE is
 a case folder or its name; without it, the one case that was interrupted. When
 the folder is gone with the machine that held it, the mirror is taken that the
 hosts keep (salvor.yaml is needed then); --from says which host's.
@@ -93,19 +96,7 @@ func (a *app) catchUp(ctx context.Context, fleet *remote.Fleet, folder casefile.
 		return err
 	}
 	longest, best := lastSeq(own), []byte(nil)
-	for _, name := range p.Hosts() {
-		h, err := fleet.Host(name)
-		if err != nil {
-			return err
-		}
-		client, err := h.Client(ctx)
-		if err != nil {
-			continue // the run itself will say that it cannot be reached
-		}
-		b, err := client.GetCase(ctx, folder.Name(), casefile.JournalFile)
-		if err != nil {
-			continue // this host keeps no mirror
-		}
+	for _, b := range journalsOf(ctx, fleet, folder.Name(), p.Hosts()) {
 		entries, err := casefile.ParseJournal(b)
 		if err == nil && lastSeq(entries) > longest && entries[0].Plan == p.ID {
 			longest, best = lastSeq(entries), b
@@ -115,6 +106,30 @@ func (a *app) catchUp(ctx context.Context, fleet *remote.Fleet, folder casefile.
 		return nil
 	}
 	return folder.WriteBytes(casefile.JournalFile, best)
+}
+
+// journalsOf gives the journal that each host keeps of a case, asked at the same
+// time; nil of one that keeps none or cannot be reached: the run itself says so.
+func journalsOf(ctx context.Context, fleet *remote.Fleet, name string, hosts []string) [][]byte {
+	out := make([][]byte, len(hosts))
+	var wg sync.WaitGroup
+	for i, host := range hosts {
+		wg.Go(func() {
+			h, err := fleet.Host(host)
+			if err != nil {
+				return
+			}
+			client, err := h.Client(ctx)
+			if err != nil {
+				return
+			}
+			if b, err := client.GetCase(ctx, name, casefile.JournalFile); err == nil {
+				out[i] = b
+			}
+		})
+	}
+	wg.Wait()
+	return out
 }
 
 func lastSeq(entries []casefile.Entry) int64 {

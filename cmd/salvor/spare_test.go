@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/salvor-project/salvor/internal/casefile"
+	"github.com/salvor-project/salvor/internal/demo"
 	"github.com/salvor-project/salvor/internal/plan"
 )
 
@@ -116,4 +117,70 @@ func (s *scene) notes() string {
 		}
 	}
 	return strings.Join(out, "\n")
+}
+
+// killedAt runs a recovery that is killed where a step of this kind begins.
+func (s *scene) killedAt(kind plan.Kind) {
+	s.t.Helper()
+	o := orders{WaitAt: string(kind), Waiting: s.path("waiting")}
+	p, wait := s.paused(o, s.recovery()...)
+	check(s.t, p.Kill())
+	wait()
+	s.free()
+}
+
+// TestMachineDiesInTheMiddle: one machine is dead when the run is resumed. The
+// others are brought back without it; when it returns, a resume completes it.
+func TestMachineDiesInTheMiddle(t *testing.T) {
+	for _, at := range []plan.Kind{plan.KindBuildMember, plan.KindPutInPlace, plan.KindStartMember} {
+		t.Run(string(at), func(t *testing.T) {
+			s := newScene(t, "majority-lost")
+			s.killedAt(at)
+			e := s.salvor(orders{Away: []string{"m3"}}, "resume", s.folder().Name())
+			e.must(t, codeVerdict)
+			e.says(t, "host away")
+			s.serves("m1", "m2")
+			s.unproven("members", "steps")
+			if !strings.Contains(s.notes(), "start-member@m3: host away: ") {
+				t.Errorf("the journal does not say what was left out:\n%s", s.notes())
+			}
+			if pids, err := s.cluster.PIDs("m3"); err != nil || len(pids) > 0 {
+				t.Errorf("m3 runs: %v (%v)", pids, err)
+			}
+			s.must(codeOK, "resume", s.folder().Name())
+			s.serves("m3")
+			s.proven(s.load())
+		})
+	}
+}
+
+// TestTooManyMachinesDie: the run stops for the operator and names one; so does
+// one whose source is on the machine that died.
+func TestTooManyMachinesDie(t *testing.T) {
+	s := newScene(t, "majority-lost")
+	s.killedAt(plan.KindSalvage)
+	e := s.salvor(orders{Away: []string{"m1"}}, "resume", s.folder().Name())
+	e.must(t, codeStopped)
+	e.says(t, "host away: m1", "cannot do without")
+	e = s.salvor(orders{Away: []string{"m2", "m3"}}, "resume", s.folder().Name())
+	e.must(t, codeStopped)
+	e.says(t, "host away: m2", "no quorum", "resume")
+	for _, name := range demo.Names() {
+		if path := s.aside(s.load(), name); exists(path) || exists(path+".new") && name != "m1" {
+			t.Errorf("%s was worked on", path)
+		}
+	}
+}
+
+// TestAFirstRunNeedsItsMachines: only a resume goes on without one.
+func TestAFirstRunNeedsItsMachines(t *testing.T) {
+	s := newScene(t, "majority-lost")
+	s.must(codeStopped, "recover")
+	e := s.salvor(orders{Away: []string{"m3"}}, "apply", s.folder().Name(), "--yes")
+	if e.code == codeOK || e.code == codeVerdict {
+		t.Errorf("it ended with %d\n%s", e.code, e.err)
+	}
+	if got := s.load().Journal; len(got) > 0 {
+		t.Errorf("it did something: %+v", got)
+	}
 }

@@ -36,15 +36,20 @@ type mirror struct {
 	behind bool
 }
 
-// openLedger opens the journal and tells which steps it shows as done.
-func openLedger(folder casefile.Folder, fleet *remote.Fleet, p plan.Plan) (*ledger, map[plan.StepID]bool, error) {
+// openLedger opens the journal and tells which steps it shows as done. Hosts
+// that are away keep no mirror.
+func (r *Runner) openLedger() (*ledger, map[plan.StepID]bool, error) {
+	folder, p := r.Case, r.plan
 	j, entries, err := casefile.OpenJournal(folder.Path(casefile.JournalFile))
 	if err != nil {
 		return nil, nil, err
 	}
 	l := &ledger{folder: folder, journal: j}
 	for _, name := range p.Hosts() {
-		h, err := fleet.Host(name)
+		if _, away := r.away[name]; away {
+			continue
+		}
+		h, err := r.Fleet.Host(name)
 		if err != nil {
 			return nil, nil, errors.Join(err, j.Close())
 		}

@@ -101,7 +101,7 @@ func (r *Runner) Run(ctx context.Context, p plan.Plan) error {
 	if err := r.lock(ctx); err != nil {
 		return err
 	}
-	l, done, err := openLedger(r.Case, r.Fleet, p)
+	l, done, err := r.openLedger()
 	if err != nil {
 		return err
 	}
@@ -129,45 +129,6 @@ func (r *Runner) Run(ctx context.Context, p plan.Plan) error {
 		end.Error = err.Error()
 	}
 	return errors.Join(err, l.write(context.WithoutCancel(ctx), end))
-}
-
-// lock takes every host's lock, always in the plan's order.
-func (r *Runner) lock(ctx context.Context) error {
-	for _, name := range r.plan.Hosts() {
-		h, err := r.Fleet.Host(name)
-		if err != nil {
-			return err
-		}
-		if err := r.lockOne(ctx, h); err != nil {
-			return fmt.Errorf("lock %s: %w", name, err)
-		}
-	}
-	return nil
-}
-
-// orphanLimit is how long the host side of a run that was killed may hold its
-// lock on this machine: until it has noticed and stopped what it was doing. On
-// another machine it may have to notice a silence first (host.Vanished).
-const orphanLimit = 10 * time.Second
-
-// lockOne waits a while for a lock that this very case holds, or somebody who
-// has not signed yet: most likely that is what is left of the run that is being
-// resumed. Any other is refused at once.
-func (r *Runner) lockOne(ctx context.Context, h *remote.Host) error {
-	limit := orphanLimit
-	if h.Distant() {
-		limit = host.Vanished
-	}
-	for end := time.Now().Add(limit); ; {
-		err := h.Lock(ctx, host.NewOwner(r.Case.Name()))
-		var held *host.LockedError
-		if !errors.As(err, &held) || (held.Owner.Case != r.Case.Name() && held.Owner.PID != 0) || time.Now().After(end) {
-			return err
-		}
-		if perr := pause(ctx, 100*time.Millisecond); perr != nil {
-			return errors.Join(err, perr)
-		}
-	}
 }
 
 // finished is what a step's goroutine reports.
