@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/url"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -24,11 +25,7 @@ func TestOneMemberDoesNotStart(t *testing.T) {
 	s := newScene(t, "majority-lost")
 	o := orders{WaitAt: string(plan.KindStartMember), Waiting: s.path("waiting")}
 	_, wait := s.paused(o, s.recovery()...)
-	m, _ := s.cluster.Config().Member("m2")
-	u, err := url.Parse(m.PeerURLs[0])
-	check(t, err)
-	squatter, err := net.Listen("tcp", u.Host)
-	check(t, err)
+	squatter := s.squat("m2")
 	check(t, os.Remove(o.Waiting))
 	wait().must(t, codeVerdict)
 	s.serves("m1", "m3")
@@ -49,17 +46,23 @@ func TestTooFewMembersStart(t *testing.T) {
 	o := orders{WaitAt: string(plan.KindStartMember), Waiting: s.path("waiting")}
 	_, wait := s.paused(o, s.recovery()...)
 	for _, name := range []string{"m2", "m3"} {
-		m, _ := s.cluster.Config().Member(name)
-		u, err := url.Parse(m.PeerURLs[0])
-		check(t, err)
-		squatter, err := net.Listen("tcp", u.Host)
-		check(t, err)
-		defer squatter.Close()
+		defer s.squat(name).Close()
 	}
 	check(t, os.Remove(o.Waiting))
 	e := wait()
 	e.must(t, codeStopped)
 	e.says(t, "start-member@m3", "resume")
+}
+
+// squat takes a member's port away.
+func (s *scene) squat(name string) net.Listener {
+	s.t.Helper()
+	m, _ := s.cluster.Config().Member(name)
+	u, err := url.Parse(m.PeerURLs[0])
+	check(s.t, err)
+	l, err := net.Listen("tcp", u.Host)
+	check(s.t, err)
+	return l
 }
 
 // serves demands that these members accept a write and find it, each.
@@ -182,5 +185,36 @@ func TestAFirstRunNeedsItsMachines(t *testing.T) {
 	}
 	if got := s.load().Journal; len(got) > 0 {
 		t.Errorf("it did something: %+v", got)
+	}
+}
+
+// TestRollbackGoesOn: one machine is dead, and a member does not start. The
+// rest is put back; a resume brings the member back when the cause is gone.
+func TestRollbackGoesOn(t *testing.T) {
+	s := newScene(t, "majority-lost")
+	was := s.recoverWatched("--yes")
+	first := s.folder()
+	built := tree(t, s.cluster.DataDir("m2"))["."]
+	o := orders{WaitAt: string(plan.KindStartMember), Waiting: s.path("waiting"), Away: []string{"m2"}}
+	_, wait := s.paused(o, "rollback", first.Name(), "--accept-loss", "unknown")
+	if diff := cmp.Diff(was["m1"], tree(t, s.cluster.DataDir("m1"))); diff != "" {
+		t.Errorf("m1 does not have its files back (-want +got):\n%s", diff)
+	}
+	squatter := s.squat("m1")
+	check(t, os.Remove(o.Waiting))
+	e := wait()
+	e.must(t, codeStopped)
+	e.says(t, "m2 is left out", "everything else was done", "start-member@m1")
+	if got := tree(t, s.cluster.DataDir("m2"))["."]; got != built {
+		t.Errorf("something was done on the dead machine: %s was %s", got, built)
+	}
+	check(t, squatter.Close())
+	undo, err := filepath.Glob(s.path("cases", first.Name()+"-rollback-*"))
+	if err != nil || len(undo) != 1 {
+		t.Fatalf("rollbacks: %v (%v)", undo, err)
+	}
+	s.must(codeOK, "resume", undo[0])
+	if pids, err := s.cluster.PIDs("m1"); err != nil || len(pids) == 0 {
+		t.Errorf("m1 does not run (%v)", err)
 	}
 }

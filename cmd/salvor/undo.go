@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
+	"sync"
 
 	"github.com/spf13/cobra"
 
@@ -14,6 +16,7 @@ import (
 	"github.com/salvor-project/salvor/internal/plan"
 	"github.com/salvor-project/salvor/internal/remote"
 	"github.com/salvor-project/salvor/internal/report"
+	"github.com/salvor-project/salvor/internal/run"
 )
 
 // undo makes and carries out the plan that rolls a case back or cleans up
@@ -86,12 +89,22 @@ func (a *app) rollbackPlan(ctx context.Context, fleet *remote.Fleet, folder case
 	if err != nil {
 		return plan.Plan{}, err
 	}
-	effects, err := effectsOf(ctx, fleet, p, entries)
+	away, err := unreached(ctx, fleet)
 	if err != nil {
 		return plan.Plan{}, err
 	}
-	if err := stillAside(ctx, fleet, p, effects); err != nil {
+	effects, err := effectsOf(ctx, fleet, p, entries, away)
+	if err != nil {
 		return plan.Plan{}, err
+	}
+	if err := stillAside(ctx, fleet, p, effects, away); err != nil {
+		return plan.Plan{}, err
+	}
+	f.Hosts = slices.Clone(f.Hosts)
+	for i, h := range f.Hosts {
+		if why := away[h.Name]; why != nil {
+			f.Hosts[i].Reached = cluster.Unknown[cluster.HostInfo]("%v", why)
+		}
 	}
 	made, err := plan.Rollback(p, f, effects, plan.Choices{Case: name})
 	if errors.Is(err, plan.ErrNoWayBack) {
@@ -100,13 +113,36 @@ func (a *app) rollbackPlan(ctx context.Context, fleet *remote.Fleet, folder case
 	return made, err
 }
 
+// unreached are the hosts that cannot be reached now, with the reason. One that
+// answers and refuses is an error.
+func unreached(ctx context.Context, fleet *remote.Fleet) (map[string]error, error) {
+	hosts := fleet.Hosts()
+	errs := make([]error, len(hosts))
+	var wg sync.WaitGroup
+	for i, h := range hosts {
+		wg.Go(func() { _, errs[i] = h.Client(ctx) })
+	}
+	wg.Wait()
+	away := map[string]error{}
+	for i, err := range errs {
+		switch {
+		case err == nil:
+		case ctx.Err() != nil || !run.Unreachable(err):
+			return nil, err
+		default:
+			away[hosts[i].Name] = err
+		}
+	}
+	return away, nil
+}
+
 // stillAside demands that everything that is to be put back is there, before
 // the members are stopped for it: a clean-up may have deleted it. What an
 // earlier rollback has put back left its successor beside.
-func stillAside(ctx context.Context, fleet *remote.Fleet, p plan.Plan, effects map[plan.StepID]plan.Effect) error {
+func stillAside(ctx context.Context, fleet *remote.Fleet, p plan.Plan, effects map[plan.StepID]plan.Effect, away map[string]error) error {
 	for _, s := range p.Steps {
 		a, ok := s.Action.(plan.SetAside)
-		if !ok || effects[s.ID] != plan.EffectHad {
+		if !ok || effects[s.ID] != plan.EffectHad || away[s.Host] != nil {
 			continue
 		}
 		h, err := fleet.Host(s.Host)
@@ -130,8 +166,9 @@ func stillAside(ctx context.Context, fleet *remote.Fleet, p plan.Plan, effects m
 }
 
 // effectsOf tells which steps of a case have had their effect: what the
-// journal shows as done and, where a start has no end, what the host says.
-func effectsOf(ctx context.Context, fleet *remote.Fleet, p plan.Plan, entries []casefile.Entry) (map[plan.StepID]plan.Effect, error) {
+// journal shows as done and, where a start has no end, what the host says. On
+// a host that is away only a step that could not be undone has to be known.
+func effectsOf(ctx context.Context, fleet *remote.Fleet, p plan.Plan, entries []casefile.Entry, away map[string]error) (map[plan.StepID]plan.Effect, error) {
 	started, effects := map[plan.StepID]bool{}, map[plan.StepID]plan.Effect{}
 	for _, e := range entries {
 		switch e.Event {
@@ -139,10 +176,19 @@ func effectsOf(ctx context.Context, fleet *remote.Fleet, p plan.Plan, entries []
 			started[e.Step] = true
 		case casefile.EventDone:
 			effects[e.Step] = effectOf(e.Result)
+			if s, ok := p.Step(e.Step); ok && s.Action.Kind() == plan.KindStopMember && e.Found && !started[e.Step] {
+				effects[e.Step] = plan.EffectNothingThere
+			}
 		}
 	}
 	for _, s := range p.Steps {
 		if effects[s.ID] != plan.EffectNone || !started[s.ID] || s.Action.Kind() == plan.KindCopyFiles {
+			continue
+		}
+		if why := away[s.Host]; why != nil {
+			if s.Action.Risk() == plan.RiskHigh {
+				return nil, fmt.Errorf("ask whether step %s was done: %w", s.ID, why)
+			}
 			continue
 		}
 		h, err := fleet.Host(s.Host)

@@ -277,3 +277,108 @@ func TestAMemberThatEtcdRefusesIsReplaced(t *testing.T) {
 		t.Error("m3 is started with the files that it was refused with")
 	}
 }
+
+// TestRollbackWithoutADeadMachine: it died after the run; its member and its
+// API server are left out, and the plan says so.
+func TestRollbackWithoutADeadMachine(t *testing.T) {
+	w := kubeadm(stories.Serving().Alone("m1").Gone("m2", "m3"))
+	p := kubePlan(t, w)
+	w.Unreached("m3")
+	effects := map[plan.StepID]plan.Effect{"stop-member@m1": plan.EffectHad, "set-aside@m1": plan.EffectHad, "set-aside@m2": plan.EffectNothingThere, "set-aside@m3": plan.EffectHad}
+	back, err := plan.Rollback(p, w.Facts, effects, plan.Choices{Case: "case-2"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range back.Steps {
+		if s.Host == "hm3" {
+			t.Errorf("%s is planned on a dead machine", s.ID)
+		}
+	}
+	if _, ok := back.Step("put-in-place@m1"); !ok {
+		t.Error("m1 does not get its files back")
+	}
+	if !warns(back, "warning.undo-left-out") || !warns(back, "warning.api-unreached") {
+		t.Errorf("the warnings say nothing of it: %v", back.Warnings)
+	}
+	w.Unreached("m1", "m2")
+	if _, err := plan.Rollback(p, w.Facts, effects, plan.Choices{Case: "case-2"}); err == nil {
+		t.Error("a rollback of nothing was planned")
+	}
+}
+
+// TestRollbackLeavesWhatThePlanHasNotTouched: a machine that was dead before.
+func TestRollbackLeavesWhatThePlanHasNotTouched(t *testing.T) {
+	w := kubeadm(stories.Serving().Alone("m1").Gone("m2").Unreached("m3").GivenUp("m3"))
+	p := kubePlan(t, w)
+	back, err := plan.Rollback(p, w.Facts, map[plan.StepID]plan.Effect{"set-aside@m1": plan.EffectHad}, plan.Choices{Case: "case-2"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range back.Steps {
+		if s.Host == "hm3" {
+			t.Errorf("%s is planned on a machine that was dead before", s.ID)
+		}
+	}
+}
+
+func warns(p plan.Plan, key string) bool {
+	for _, w := range p.Warnings {
+		if w.Key == key {
+			return true
+		}
+	}
+	return false
+}
+
+// TestRollbackStartsWhatCrashed: between two crashes a static pod does not run,
+// and nobody but the rollback would bring its manifest back. One whose data was
+// gone would make itself an empty cluster.
+func TestRollbackStartsWhatCrashed(t *testing.T) {
+	w := kubeadm(stories.Serving().Dead("m1", "m2").Gone("m3"))
+	w.Damaged("m2", cluster.DamageDB)
+	p := kubePlan(t, w)
+	back, err := plan.Rollback(p, w.Facts, map[plan.StepID]plan.Effect{
+		"stop-member@m1": plan.EffectHad, "set-aside@m1": plan.EffectHad,
+		"stop-member@m2": plan.EffectHad, "set-aside@m2": plan.EffectHad,
+		"stop-member@m3": plan.EffectHad, "set-aside@m3": plan.EffectNothingThere,
+	}, plan.Choices{Case: "case-2"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for id, want := range map[plan.StepID]bool{"start-member@m1": true, "start-member@m2": true, "start-member@m3": false} {
+		if s, ok := back.Step(id); ok != want || (ok && !s.Spare) {
+			t.Errorf("%s: planned %v, want %v; spare %v", id, ok, want, s.Spare)
+		}
+	}
+	if !comesAfter(back, "start-member@m2", "start-member@m1") || !comesAfter(back, "start-member@m1", "put-in-place@m1") {
+		t.Error("members are not started in turn, after their files are back")
+	}
+	if s, _ := back.Step("release-component@kube-apiserver.hm3"); !s.Spare || !comesAfter(back, s.ID, "start-member@m2") {
+		t.Errorf("an API server is let go too early, or may stay parked: %+v", s)
+	}
+	if !warns(back, "warning.undo-no-data") {
+		t.Errorf("nobody is told that m3 stays stopped: %v", back.Warnings)
+	}
+}
+
+// TestRollbackStartsUnits: one that was down before stays down.
+func TestRollbackStartsUnits(t *testing.T) {
+	w := stories.Serving().Dead("m1", "m2").Gone("m3")
+	w.Damaged("m2", cluster.DamageDB)
+	for i := range w.Facts.Config.Members {
+		w.Facts.Config.Members[i].Run = cluster.Supervisor{Systemd: "etcd.service"}
+	}
+	p := kubePlan(t, w)
+	back, err := plan.Rollback(p, w.Facts, map[plan.StepID]plan.Effect{
+		"stop-member@m1": plan.EffectHad, "set-aside@m1": plan.EffectHad,
+		"stop-member@m2": plan.EffectNothingThere, "set-aside@m2": plan.EffectHad,
+	}, plan.Choices{Case: "case-2"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for id, want := range map[plan.StepID]bool{"start-member@m1": true, "start-member@m2": false, "start-member@m3": false} {
+		if _, ok := back.Step(id); ok != want {
+			t.Errorf("%s: planned %v, want %v", id, ok, want)
+		}
+	}
+}

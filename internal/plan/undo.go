@@ -3,6 +3,7 @@ package plan
 import (
 	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
 
 	"github.com/salvor-project/salvor/internal/cluster"
@@ -23,13 +24,14 @@ const (
 	// EffectHad: the step has happened.
 	EffectHad Effect = "had"
 	// EffectNothingThere: the step was to set a folder aside that did not
-	// exist, so that there is nothing to put back.
+	// exist, so that there is nothing to put back; or to stop what did not run.
 	EffectNothingThere Effect = "nothing-there"
 )
 
 // Rollback makes the plan that puts every folder back that p has set aside,
-// and starts what ran before. Effects tells which steps of p have had their
-// effect, asked of the hosts, not of the journal alone.
+// and starts again what p has stopped. Effects tells which steps of p have had
+// their effect, asked of the hosts, not of the journal alone. Only members on
+// hosts that p touches and that the facts show as reached are worked on.
 func Rollback(p Plan, f cluster.Facts, effects map[StepID]Effect, c Choices) (Plan, error) {
 	for _, s := range p.Steps {
 		if effects[s.ID] != EffectNone && s.Action.Risk() == RiskHigh {
@@ -41,29 +43,26 @@ func Rollback(p Plan, f cluster.Facts, effects map[StepID]Effect, c Choices) (Pl
 	if !anyStarted(p, effects) {
 		b.plan.Loss = diagnose.Loss{Revisions: cluster.Is(int64(0)), Objects: cluster.Is(int64(0)), Proven: true}
 	}
-	var stops []StepID
-	fences := b.fence()
-	for _, m := range p.Config.Members {
-		stops = append(stops, b.add(m.Host, m.Name, StopMember{Member: m.Name}, fences...))
+	members := b.undoable(p)
+	if len(members) == 0 {
+		return Plan{}, fmt.Errorf("roll %s back: none of the machines that it has worked on can be reached", p.Case)
 	}
+	stops := b.stopAll(members, b.fence()...)
 	back := stops
 	for i := len(p.Steps) - 1; i >= 0; i-- {
-		if a, ok := p.Steps[i].Action.(SetAside); ok && effects[p.Steps[i].ID] != EffectNone {
-			back = append(back, b.putBack(p.Steps[i], a, effects[p.Steps[i].ID], stops))
+		s := p.Steps[i]
+		if a, ok := s.Action.(SetAside); ok && effects[s.ID] != EffectNone && b.reached(s.Host) {
+			back = append(back, b.putBack(s, a, effects[s.ID], stops))
 		}
 	}
-	started := slices.Concat(back, b.restFenced)
-	for _, m := range p.Config.Members {
-		if mf, ok := f.Member(m.Name); ok && mf.Process.OK && mf.Process.Value.Running {
-			started = append(started, b.add(m.Host, m.Name, StartMember{Member: m.Name}, back...))
-		}
-	}
+	tried := slices.Concat(back, b.restFenced, b.startInTurn(b.returning(p, members, effects), back, ""))
 	// What the old files can do is not known: nobody waits for an API that they
-	// may be unable to serve.
+	// may be unable to serve, and none stays held back for a member that does
+	// not start.
 	for _, n := range b.nodes() {
 		for _, r := range cluster.Roles() {
 			if n.Component(r) != (cluster.Component{}) {
-				b.add(n.Host, string(r)+"."+n.Host, ReleaseComponent{Role: r}, started...)
+				b.addSpare(n.Host, string(r)+"."+n.Host, ReleaseComponent{Role: r}, tried...)
 			}
 		}
 	}
@@ -72,6 +71,68 @@ func Rollback(p Plan, f cluster.Facts, effects map[StepID]Effect, c Choices) (Pl
 		return Plan{}, err
 	}
 	return sealed, sealed.Check()
+}
+
+func (b *builder) reached(host string) bool {
+	h, ok := b.facts.Host(host)
+	return ok && h.Reached.OK
+}
+
+// undoable gives the members whose machine the undone plan touches and that can
+// be reached; those of its machines that cannot stay as they are.
+func (b *builder) undoable(p Plan) []cluster.Member {
+	var out []cluster.Member
+	hosts := p.Hosts()
+	for _, m := range p.Config.Members {
+		switch {
+		case !slices.Contains(hosts, m.Host):
+		case b.reached(m.Host):
+			out = append(out, m)
+		default:
+			b.warn("undo-left-out", m.Name, m.Host)
+		}
+	}
+	return out
+}
+
+// returning gives the members that are started again: that ran, or that
+// something would have started again had the undone plan not stopped it, as the
+// kubelet does a static pod between two crashes. One whose data was gone stays
+// stopped: it would make itself an empty cluster.
+func (b *builder) returning(p Plan, members []cluster.Member, effects map[StepID]Effect) []cluster.Member {
+	var out []cluster.Member
+	for _, m := range members {
+		process := b.memberFacts(m.Name).Process.Value
+		had := effects[StepID(string(KindStopMember)+"@"+m.Name)]
+		ran := process.Running
+		switch {
+		case m.Run.StaticPod != "":
+			// Without an effect the rollback itself is what stops it.
+			ran = ran || had != EffectNothingThere
+		case m.Run.Systemd != "":
+			ran = ran || had == EffectHad || process.Unit == "activating"
+		}
+		switch {
+		case lostData(p, m, effects):
+			if ran {
+				b.warn("undo-no-data", m.Name, m.DataDir, m.Host)
+			}
+		case ran:
+			out = append(out, m)
+		}
+	}
+	return out
+}
+
+// lostData tells whether the undone plan has found no data dir of a member.
+func lostData(p Plan, m cluster.Member, effects map[StepID]Effect) bool {
+	for _, s := range p.Steps {
+		a, ok := s.Action.(SetAside)
+		if ok && s.Host == m.Host && (a.From == m.DataDir || a.From == filepath.Join(m.DataDir, "member")) {
+			return effects[s.ID] == EffectNothingThere
+		}
+	}
+	return false
 }
 
 func anyStarted(p Plan, effects map[StepID]Effect) bool {
