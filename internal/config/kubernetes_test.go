@@ -168,6 +168,35 @@ func TestMergeWritesADeadMachineLikeItsSiblings(t *testing.T) {
 	}
 }
 
+// TestClientFilesOfEachHost: kubespray calls them after the machine, and a
+// worker has none.
+func TestClientFilesOfEachHost(t *testing.T) {
+	own := func(name string) Surveyed {
+		u := "https://" + name + ":238"
+		return Surveyed{Host: cluster.Host{Via: cluster.ViaSSH, Address: name}, Found: Found{
+			Members: []FoundMember{{Name: name}}, Config: cluster.Config{Hosts: []cluster.Host{{Name: name, StateDir: cluster.DefaultStateDir}},
+				Members: []cluster.Member{{Name: name, Host: name, DataDir: "/var/lib/etcd", ClientURLs: []string{u + "0"}, PeerURLs: []string{u + "1"},
+					Run: cluster.Supervisor{Systemd: "etcd.service"}}},
+				Client: cluster.TLS{CA: "/s/ca.pem", Cert: "/s/admin-" + name + ".pem", Key: "/s/admin-" + name + "-key.pem"}}}}
+	}
+	worker := Surveyed{Host: cluster.Host{Via: cluster.ViaSSH, Address: "w"}, Found: Found{Config: cluster.Config{
+		Hosts: []cluster.Host{{Name: "w", StateDir: cluster.DefaultStateDir}}, Kubernetes: cluster.ControlPlane{Nodes: []cluster.Node{{Host: "w"}}}}}}
+	found, err := Merge([]Surveyed{own("a"), own("b"), worker}, "c")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := Validate(found.Config); err != nil {
+		t.Error(err)
+	}
+	if h, _ := found.Config.Host("b"); h.Client.Cert != "/s/admin-b.pem" || found.Config.Client != (cluster.TLS{}) {
+		t.Errorf("%+v, %+v", h.Client, found.Config.Client)
+	}
+	found.Config.Hosts[1].Client = cluster.TLS{}
+	if err := Validate(found.Config); err == nil {
+		t.Error("a member that nobody can ask passed")
+	}
+}
+
 func TestManagedControlPlanesAreRefused(t *testing.T) {
 	root := unpack(t, `
 -- etc/kubernetes/kubelet.conf --

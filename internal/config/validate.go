@@ -140,16 +140,17 @@ func (j *judge) client() {
 	https := slices.ContainsFunc(j.cfg.Members, func(m cluster.Member) bool {
 		return slices.ContainsFunc(m.ClientURLs, secure)
 	})
-	own := 0
 	for i, h := range j.cfg.Hosts {
 		if h.Client != (cluster.TLS{}) {
-			own++
 			j.clientFiles([]any{"hosts", i, "client"}, h.Client, https)
 		}
 	}
 	if j.cfg.Client != (cluster.TLS{}) {
 		j.clientFiles([]any{"client"}, j.cfg.Client, https)
-	} else if https && own < len(j.cfg.Hosts) {
+	} else if https && slices.ContainsFunc(j.cfg.Members, func(m cluster.Member) bool {
+		h, ok := j.cfg.Host(m.Host)
+		return !ok || h.Client == (cluster.TLS{})
+	}) {
 		j.add([]any{"client"}, "the members are asked over https: ca, cert and key are needed")
 	}
 }
