@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -17,6 +16,7 @@ import (
 	"github.com/salvor-project/salvor/internal/cluster"
 	"github.com/salvor-project/salvor/internal/cron"
 	"github.com/salvor-project/salvor/internal/etcd"
+	"github.com/salvor-project/salvor/internal/vault/catalog"
 )
 
 const (
@@ -60,11 +60,8 @@ With --once it makes one backup now and exits: 0 also when another agent is at i
 }
 
 func (a *app) runAgent(ctx context.Context, cfg cluster.Config, rank int, once bool) error {
-	state := cfg.Backup.StateDir
-	if state == "" {
-		state = filepath.Join(cfg.Hosts[0].State(), "agent")
-	}
-	folder, err := agent.OpenFolder(backup.Expand(state))
+	state := agentState(cfg)
+	folder, err := agent.OpenFolder(state)
 	if err != nil {
 		return err
 	}
@@ -148,27 +145,54 @@ func (w *agentWork) open(o backup.Options) (*backup.Vault, error) {
 	return v, err
 }
 
-// Newest gives when the newest backup of this cluster was made.
+// proves tells whether backups are proven here: proofs are wanted, and the
+// private key is at hand.
+func (w *agentWork) proves() bool {
+	v := w.cfg.Vault
+	return !w.cfg.Backup.Unproven && (v.Identity != "" || v.PassphraseFile != "" || v.Plain)
+}
+
+// Newest gives when the newest backup of this cluster was made that is proven,
+// where this agent can prove.
 func (w *agentWork) Newest(ctx context.Context) (time.Time, error) {
 	v, err := w.open(backup.Options{})
 	if err != nil {
 		return time.Time{}, err
 	}
 	defer v.Close()
-	of, err := w.app.identity(ctx, w.cfg)
-	if err != nil {
-		w.app.log("%v: backups are known by their name only", err)
-	}
-	return v.Newest(ctx, of, time.Now())
+	return v.Newest(ctx, w.identity(ctx), time.Now(), w.proves())
 }
 
-// Backup makes a backup, proves it, completes copies and prunes.
-func (w *agentWork) Backup(ctx context.Context, fence func(context.Context) (time.Time, error)) (string, error) {
+// identity reads which cluster it is, as far as the data tells.
+func (w *agentWork) identity(ctx context.Context) catalog.Cluster {
+	of, err := w.app.identity(ctx, w.cfg)
+	if err != nil {
+		w.app.log("which cluster this is, is not all known: %v", err)
+	}
+	return of
+}
+
+// Backup makes a backup, proves it, completes copies and prunes. One that was
+// made since due and that no proof has tried, as after a kill, is proven in its
+// place.
+func (w *agentWork) Backup(ctx context.Context, due time.Time, fence func(context.Context) (time.Time, error)) (string, error) {
 	v, err := w.open(backup.Options{Seal: true, Write: true})
 	if err != nil {
 		return "", err
 	}
 	defer v.Close()
+	if !due.IsZero() && w.proves() {
+		e, ok, err := v.Untried(ctx, w.identity(ctx), due, time.Now())
+		if err != nil {
+			return "", err
+		}
+		if ok {
+			w.app.log("backup %s was made and never proven: it is proven now", e.Manifest.ID)
+			err = w.prove(ctx, v, e.Manifest.ID)
+			w.care(ctx, v)
+			return e.Manifest.ID, err
+		}
+	}
 	done, err := w.app.backUp(ctx, v, w.cfg, fence)
 	if err != nil {
 		return "", err
@@ -180,29 +204,28 @@ func (w *agentWork) Backup(ctx context.Context, fence func(context.Context) (tim
 	for _, n := range done.Manifest.Missing {
 		w.app.log("backup %s: %s", id, noteText(n))
 	}
-	err = w.prove(ctx, v, done)
+	err = w.prove(ctx, v, id)
 	w.care(ctx, v)
 	return id, err
 }
 
 // prove proves what was made, where the private key is at hand.
-func (w *agentWork) prove(ctx context.Context, v *backup.Vault, done backup.Done) error {
-	if w.cfg.Backup.Unproven {
-		return nil
-	}
-	if w.cfg.Vault.Identity == "" && w.cfg.Vault.PassphraseFile == "" && !w.cfg.Vault.Plain {
-		w.app.log("backup %s is not proven: the private key is not kept here; run `salvor vault prove` where it is", done.Manifest.ID)
+func (w *agentWork) prove(ctx context.Context, v *backup.Vault, id string) error {
+	if !w.proves() {
+		if !w.cfg.Backup.Unproven {
+			w.app.log("backup %s is not proven: the private key is not kept here; run `salvor vault prove` where it is", id)
+		}
 		return nil
 	}
 	cat, err := v.List(ctx)
 	if err != nil {
 		return err
 	}
-	e, ok := cat.Find(done.Manifest.ID)
+	e, ok := cat.Find(id)
 	if !ok {
-		return fmt.Errorf("backup %s was made and is not in the vault: a target has forgotten it", done.Manifest.ID)
+		return fmt.Errorf("backup %s was made and is not in the vault: a target has forgotten it", id)
 	}
-	proof, err := v.Prove(ctx, e, backup.Proving{Scratch: backup.Expand(w.cfg.Backup.Scratch), Who: "agent on " + who(), Say: w.app.log})
+	proof, err := v.Prove(ctx, e, backup.Proving{Scratch: scratchOf(w.cfg), Who: "agent on " + who(), Say: w.app.log})
 	if errors.Is(err, backup.ErrProof) {
 		var why []string
 		for _, n := range proof.Notes {

@@ -110,6 +110,37 @@ func TestTwoAgents(t *testing.T) {
 	}
 }
 
+// TestAgentProvesWhatWasNeverProven leaves a backup without a proof, as a kill
+// between the two would: the agent proves it, and makes no other.
+func TestAgentProvesWhatWasNeverProven(t *testing.T) {
+	k := newKeeping(t)
+	k.must(codeOK, "vault", "init")
+	k.configure(func(c *cluster.Config) { c.Backup.Schedule, c.Backup.StateDir = "0 0 1 1 *", k.path("agent") })
+	id := k.backUp(codeOK)
+	self, err := os.Executable()
+	check(t, err)
+	cmd := exec.Command(self, "agent", "--config", k.path("salvor.yaml"))
+	cmd.Env = append(os.Environ(), ordersEnv+"={}")
+	check(t, cmd.Start())
+	t.Cleanup(func() { _ = cmd.Process.Kill() }) // it may have ended
+	k.eventually(func() error {
+		if l := k.source(id); l.Proof != "passed" {
+			return fmt.Errorf("it is not proven: %+v", l)
+		}
+		return nil
+	})
+	check(t, cmd.Process.Signal(syscall.SIGTERM))
+	check(t, cmd.Wait())
+	var list struct{ Backups []backupLine }
+	k.document(codeOK, &list, "vault", "ls")
+	if len(list.Backups) != 1 {
+		t.Errorf("another one was made: %+v", list)
+	}
+	if info, err := os.Stat(k.path("agent", "scratch")); err != nil || info.Mode().Perm() != 0o700 {
+		t.Errorf("the scratch folder: %v, %v", info, err)
+	}
+}
+
 func freeAddress(t *testing.T) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")

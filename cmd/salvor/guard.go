@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"time"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/salvor-project/salvor/internal/backup"
 	"github.com/salvor-project/salvor/internal/cluster"
+	"github.com/salvor-project/salvor/internal/durable"
 	"github.com/salvor-project/salvor/internal/vault/catalog"
 )
 
@@ -166,11 +168,29 @@ func proveNow(ctx context.Context, v *backup.Vault, done backup.Done) (catalog.E
 	return e, nil
 }
 
+// scratchOf gives the folder in which backups are proven: the configured one,
+// else one of the agent's own, since the temporary folder may lie in memory. It
+// is empty, which is the temporary one, where that cannot be made.
 func scratchOf(cfg cluster.Config) string {
-	if cfg.Backup == nil {
+	if cfg.Backup != nil && cfg.Backup.Scratch != "" {
+		return backup.Expand(cfg.Backup.Scratch)
+	}
+	if len(cfg.Hosts) == 0 {
 		return ""
 	}
-	return backup.Expand(cfg.Backup.Scratch)
+	dir := filepath.Join(agentState(cfg), "scratch")
+	if err := durable.MakeDir(dir); err != nil {
+		return ""
+	}
+	return dir
+}
+
+// agentState gives the folder in which an agent remembers what it did.
+func agentState(cfg cluster.Config) string {
+	if cfg.Backup != nil && cfg.Backup.StateDir != "" {
+		return backup.Expand(cfg.Backup.StateDir)
+	}
+	return filepath.Join(cfg.Hosts[0].State(), "agent")
 }
 
 // commandExit is the exit code of a command that was run for the operator.

@@ -122,7 +122,7 @@ beside the backup. It exits with 13 when the backup does not pass.
 		Args: args(cobra.MaximumNArgs(1)),
 	}
 	c.Flags().StringArrayVar(&p.from, "from", nil, "fetch from this target only; may be repeated")
-	c.Flags().StringVar(&p.scratch, "scratch", "", "folder for copies, with room for a snapshot twice (default: backup.scratch, the temporary folder)")
+	c.Flags().StringVar(&p.scratch, "scratch", "", "folder for copies, with room for three times a snapshot (default: backup.scratch, else scratch in the agent's folder)")
 	c.Flags().BoolVar(&p.missing, "if-unproven", false, "do nothing if the backup is proven already")
 	c.RunE = func(c *cobra.Command, list []string) error {
 		name := ""
@@ -149,8 +149,8 @@ beside the backup. It exits with 13 when the backup does not pass.
 
 // proveBackup proves a backup and shows the result.
 func (a *app) proveBackup(ctx context.Context, v *backup.Vault, cfg cluster.Config, e catalog.Entry, p proveOptions) error {
-	if p.scratch == "" && cfg.Backup != nil {
-		p.scratch = backup.Expand(cfg.Backup.Scratch)
+	if p.scratch == "" {
+		p.scratch = scratchOf(cfg)
 	}
 	proof, err := v.Prove(ctx, e, backup.Proving{Targets: p.from, Scratch: p.scratch, Who: who(), Say: a.progressSay()})
 	if err != nil && !errors.Is(err, backup.ErrProof) {

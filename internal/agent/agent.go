@@ -17,13 +17,14 @@ import (
 
 // Work is what an agent does.
 type Work interface {
-	// Newest gives when the newest backup was made that is not from the future;
-	// zero if there is none.
+	// Newest gives when the newest backup was made that is done: proven, where
+	// this agent can prove, and not from the future; zero if there is none.
 	Newest(ctx context.Context) (time.Time, error)
-	// Backup makes a backup, proves it, and looks after the vault. Fence says
-	// whether it may still begin to exist; it may be nil. It gives the backup's
-	// name.
-	Backup(ctx context.Context, fence func(context.Context) (time.Time, error)) (string, error)
+	// Backup makes a backup, proves it, and looks after the vault; if one was
+	// made since due and never tried, it proves that one instead (due zero: it
+	// makes one). Fence says whether it may still begin to exist; it may be nil.
+	// It gives the backup's name.
+	Backup(ctx context.Context, due time.Time, fence func(context.Context) (time.Time, error)) (string, error)
 }
 
 // Turn is the exclusive right to make a backup.
@@ -57,7 +58,10 @@ type Config struct {
 	Log    func(format string, args ...any)
 	// Backoff is the first pause after a failure; it doubles up to MaxBackoff.
 	Backoff, MaxBackoff time.Duration
-	Now                 func() time.Time
+	// Limit is how long a backup with its proof may take, and how long another
+	// may have the turn without a backup coming of it: 12 hours if left out.
+	Limit time.Duration
+	Now   func() time.Time
 }
 
 // Event is a failure of backups, or the recovery from it.
@@ -73,7 +77,8 @@ type Event struct {
 
 // Agent makes backups when they are due.
 type Agent struct {
-	c Config
+	c       Config
+	hanging chan struct{} // closed when what did not end in time has ended; nil: nothing hangs
 
 	mu   sync.Mutex
 	seen Seen
@@ -85,7 +90,8 @@ type Seen struct {
 	Due     time.Time // the last due time
 	Next    time.Time // when it acts next
 	Working bool
-	Newest  time.Time // newest backup in the vault
+	Newest  time.Time // newest backup in the vault that is done
+	Taken   time.Time // since when another has the turn; zero: it has not
 	Looked  time.Time // when the vault was last looked at
 }
 
@@ -105,6 +111,9 @@ func New(c Config) (*Agent, error) {
 	}
 	if c.MaxBackoff == 0 {
 		c.MaxBackoff = time.Hour
+	}
+	if c.Limit == 0 {
+		c.Limit = 12 * time.Hour
 	}
 	if c.Apart == 0 {
 		c.Apart = 2 * time.Minute
@@ -206,7 +215,15 @@ func (a *Agent) done(ctx context.Context, due, now time.Time) (bool, error) {
 		return false, err
 	}
 	a.note(func(s *Seen) { s.Newest, s.Looked = newest, now })
-	return covers(newest), nil
+	if !covers(newest) {
+		return false, nil
+	}
+	a.note(func(s *Seen) { s.Taken = time.Time{} })
+	if s := a.Seen(); s.Failures > 0 || s.Notified { // another agent was successful
+		a.recovered(ctx, "")
+		a.save()
+	}
+	return true, nil
 }
 
 // Once makes one backup now, whether one is due or not. ErrTaken says that
@@ -217,10 +234,9 @@ func (a *Agent) Once(ctx context.Context) error { return a.round(ctx, time.Time{
 func (a *Agent) round(ctx context.Context, due time.Time) error {
 	turn, err := a.take(ctx)
 	if errors.Is(err, ErrTaken) {
-		// Its backup will be in the vault, or its turn will end.
-		a.note(func(s *Seen) { s.Retry = a.c.Now().Add(min(a.c.Backoff/4, 5*time.Second)) })
-		return err
+		return a.taken(ctx, due, err)
 	}
+	a.note(func(s *Seen) { s.Taken = time.Time{} })
 	if err != nil {
 		a.c.Log("no turn is to be had, as without a quorum: %v; going on after those before us", err)
 		if err := sleep(ctx, time.Duration(a.c.Rank)*a.c.Apart); err != nil {
@@ -241,7 +257,28 @@ func (a *Agent) round(ctx context.Context, due time.Time) error {
 			return nil // by another agent, meanwhile
 		}
 	}
-	return a.work(ctx, turn)
+	return a.work(ctx, due, turn)
+}
+
+// taken waits for the one that has the turn: its backup will be in the vault,
+// or its turn will end. One that hangs and keeps its turn is a failure.
+func (a *Agent) taken(ctx context.Context, due time.Time, err error) error {
+	now := a.c.Now()
+	since := now
+	a.note(func(s *Seen) {
+		s.Retry = now.Add(min(a.c.Backoff/4, 5*time.Second))
+		if s.Taken.IsZero() || s.Taken.After(now) {
+			s.Taken = now
+		}
+		since = s.Taken
+	})
+	if due.IsZero() || now.Sub(since) <= a.c.Limit {
+		return err
+	}
+	err = fmt.Errorf("no backup came of it for %s: %w", now.Sub(since).Round(time.Minute), err)
+	a.note(func(s *Seen) { s.LastTry = now })
+	a.failed(ctx, "", err)
+	return err
 }
 
 func (a *Agent) take(ctx context.Context) (Turn, error) {
@@ -249,64 +286,6 @@ func (a *Agent) take(ctx context.Context) (Turn, error) {
 		return nil, nil
 	}
 	return a.c.Take(ctx)
-}
-
-// work makes the backup, and remembers and tells how it went.
-func (a *Agent) work(ctx context.Context, turn Turn) error {
-	begin := a.c.Now()
-	a.note(func(s *Seen) { s.Working, s.LastTry = true, begin })
-	var fence func(context.Context) (time.Time, error)
-	if turn != nil {
-		fence = turn.Fence
-	}
-	id, err := a.c.Work.Backup(ctx, fence)
-	now := a.c.Now()
-	var event Event
-	a.note(func(s *Seen) {
-		s.Working = false
-		if ctx.Err() != nil && err != nil {
-			return // stopped, not failed
-		}
-		if err != nil {
-			s.Failures, s.LastError, s.LastFailure = s.Failures+1, err.Error(), now
-			if !s.Notified {
-				event = a.event("failure", err.Error(), s.Failures, id)
-			}
-			return
-		}
-		if s.Notified {
-			event = a.event("recovery", "backups work again", s.Failures, id)
-		}
-		s.Failures, s.LastError, s.LastSuccess, s.LastBackup, s.Took = 0, "", now, id, now.Sub(begin)
-		s.Newest, s.Looked = now, now
-	})
-	if event.Event != "" {
-		a.tell(ctx, event)
-	}
-	if saveErr := a.c.State.Save(a.Seen().Remembered); saveErr != nil {
-		a.c.Log("what happened is not remembered: %v", saveErr)
-	}
-	if err == nil {
-		a.c.Log("backup %s is made, in %s", id, now.Sub(begin).Round(time.Second))
-		return nil
-	}
-	return fmt.Errorf("backup failed %d times in a row: %w", a.Seen().Failures, err)
-}
-
-func (a *Agent) event(kind, text string, failures int, id string) Event {
-	return Event{Event: kind, Cluster: a.c.Cluster, Agent: a.c.Who, At: a.c.Now().UTC(), Text: text, Failures: failures, Backup: id}
-}
-
-// tell notifies; what was not told is told with the next round.
-func (a *Agent) tell(ctx context.Context, e Event) {
-	if a.c.Notify == nil {
-		return
-	}
-	if err := a.c.Notify(ctx, e); err != nil {
-		a.c.Log("nobody could be told of the %s: %v", e.Event, err)
-		return
-	}
-	a.note(func(s *Seen) { s.Notified = e.Event == "failure" })
 }
 
 func sleep(ctx context.Context, d time.Duration) error {

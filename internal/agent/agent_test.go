@@ -23,12 +23,14 @@ import (
 
 // shelf stands for the vault: it notes when backups were made.
 type shelf struct {
-	mu    sync.Mutex
-	made  []time.Time
-	by    []string
-	takes time.Duration
-	fails int // so many times
-	now   func() time.Time
+	mu       sync.Mutex
+	made     []time.Time
+	by       []string
+	takes    time.Duration
+	fails    int       // so many times
+	unproven int       // whether the last one is not proven
+	hangs    chan bool // what a backup waits for, whatever its context says
+	now      func() time.Time
 }
 
 type hand struct {
@@ -40,7 +42,7 @@ func (h hand) Newest(context.Context) (time.Time, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	var newest time.Time
-	for _, m := range h.made {
+	for _, m := range h.made[:len(h.made)-min(h.unproven, len(h.made))] {
 		if m.After(newest) && !m.After(h.now().Add(time.Minute)) {
 			newest = m
 		}
@@ -48,8 +50,18 @@ func (h hand) Newest(context.Context) (time.Time, error) {
 	return newest, nil
 }
 
-func (h hand) Backup(ctx context.Context, fence func(context.Context) (time.Time, error)) (string, error) {
+func (h hand) Backup(ctx context.Context, due time.Time, fence func(context.Context) (time.Time, error)) (string, error) {
+	h.mu.Lock()
+	if n := len(h.made) - 1; !due.IsZero() && h.unproven > 0 && n >= 0 && !h.made[n].Before(due) {
+		h.unproven--
+		defer h.mu.Unlock()
+		return "proven", nil
+	}
+	h.mu.Unlock()
 	created := h.now()
+	if h.hangs != nil {
+		<-h.hangs
+	}
 	time.Sleep(h.takes)
 	if fence != nil {
 		if _, err := fence(ctx); err != nil {
@@ -63,6 +75,9 @@ func (h hand) Backup(ctx context.Context, fence func(context.Context) (time.Time
 		return "", errors.New("the bucket is gone")
 	}
 	h.made, h.by = append(h.made, created), append(h.by, h.who)
+	if h.unproven > 0 {
+		return created.Format("150405"), errors.New("no room to prove it")
+	}
 	return created.Format("150405"), nil
 }
 
@@ -375,4 +390,81 @@ func TestFolder(t *testing.T) {
 	if got, err := f.Load(); err != nil || got != (agent.Remembered{}) {
 		t.Errorf("a broken memory: got %+v, %v", got, err)
 	}
+}
+
+// TestWhatIsNotProvenIsNotDone makes a backup whose proof does not come about:
+// that is a failure, tried again soon, and what is tried again is the proof.
+func TestWhatIsNotProvenIsNotDone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &shelf{unproven: 1}
+		var told []string
+		c := config(t, s, "a")
+		c.Notify = func(_ context.Context, e agent.Event) error {
+			told = append(told, e.Event+" "+e.At.Format("15:04"))
+			return nil
+		}
+		run(t, 50*time.Minute, c)
+		if want := []string{"failure 00:00", "recovery 00:01"}; !slices.Equal(told, want) || len(s.made) != 1 {
+			t.Errorf("told %q, made %v", told, s.made)
+		}
+	})
+}
+
+// TestTheSuccessOfAnotherIsARecovery has an agent that cannot, and one that can.
+func TestTheSuccessOfAnotherIsARecovery(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		broken, well := &shelf{fails: 1 << 30, now: time.Now}, &shelf{now: time.Now}
+		var told []string
+		c := config(t, broken, "a")
+		c.Work = torn{hand{well, "b"}, hand{broken, "a"}}
+		c.Notify = func(_ context.Context, e agent.Event) error {
+			told = append(told, e.Event)
+			return nil
+		}
+		go func() {
+			time.Sleep(20 * time.Minute)
+			_, _ = hand{well, "b"}.Backup(t.Context(), time.Time{}, nil)
+		}()
+		a := run(t, 50*time.Minute, c)[0]
+		if want := []string{"failure", "recovery"}; !slices.Equal(told, want) || a.Healthy(time.Now()) != nil || a.Seen().Failures != 0 {
+			t.Errorf("told %q, %v", told, a.Healthy(time.Now()))
+		}
+	})
+}
+
+// torn looks into one vault and fails to write to it.
+type torn struct{ sees, does hand }
+
+func (w torn) Newest(ctx context.Context) (time.Time, error) { return w.sees.Newest(ctx) }
+func (w torn) Backup(ctx context.Context, due time.Time, fence func(context.Context) (time.Time, error)) (string, error) {
+	return w.does.Backup(ctx, due, fence)
+}
+
+// TestWhatHangsFreesTheTurn has a backup that no context ends, and another
+// agent that waits for the turn.
+func TestWhatHangsFreesTheTurn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, l := &shelf{hangs: make(chan bool)}, &lease{}
+		var told []string
+		c := config(t, s, "a")
+		c.Take, c.Limit = l.take("a"), 2*time.Hour
+		c.Notify = func(_ context.Context, e agent.Event) error {
+			told = append(told, e.Text)
+			return nil
+		}
+		time.AfterFunc(5*time.Hour, func() { close(s.hangs) })
+		run(t, 4*time.Hour, c)
+		if len(told) != 1 || !strings.Contains(told[0], "not done within 2h0m0s") || l.held != "" {
+			t.Errorf("told %q, turn held by %q", told, l.held)
+		}
+		synctest.Wait()
+		time.Sleep(2 * time.Hour) // it has ended
+		// One that keeps its turn and makes nothing is told, by who waits.
+		l.held, told = "b", nil
+		c.State = &memory{}
+		run(t, 4*time.Hour, c)
+		if len(told) != 1 || !strings.Contains(told[0], "another agent is at it") {
+			t.Errorf("told %q", told)
+		}
+	})
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/salvor-project/salvor/internal/bundle"
 	"github.com/salvor-project/salvor/internal/config"
 	"github.com/salvor-project/salvor/internal/datadir"
+	"github.com/salvor-project/salvor/internal/durable"
 	"github.com/salvor-project/salvor/internal/kube"
 	"github.com/salvor-project/salvor/internal/scratch"
 	"github.com/salvor-project/salvor/internal/vault"
@@ -48,6 +49,10 @@ type Proving struct {
 	Unsigned bool
 }
 
+// proofRoom is how many times a snapshot's size a proof needs at once: the
+// snapshot, the data dir made of it, and the log that etcd preallocates.
+const proofRoom = 3
+
 // Prove fetches a backup, unseals it, restores it, starts an etcd on it, and
 // holds its bundle against its data. The result is attested in the vault,
 // passed or not; one that did not pass is ErrProof. What stood in the way of
@@ -66,6 +71,14 @@ func (v *Vault) Prove(ctx context.Context, e catalog.Entry, o Proving) (catalog.
 	opened, err := v.OpenFrom(e, keys, o.Targets)
 	if err != nil {
 		return catalog.Proof{}, err
+	}
+	if o.Scratch == "" {
+		o.Scratch = os.TempDir()
+	}
+	if part, ok := e.Manifest.Part(SnapshotPart); ok {
+		if err := durable.Room(o.Scratch, proofRoom*part.Plain.Size); err != nil {
+			return catalog.Proof{}, fmt.Errorf("prove backup %s: %w (backup.scratch in salvor.yaml, or --scratch)", e.Manifest.ID, err)
+		}
 	}
 	folder, done, err := scratch.Make(o.Scratch, "salvor-prove-")
 	if err != nil {

@@ -151,23 +151,40 @@ func Down(cat vault.Catalogue) ([]string, error) {
 }
 
 // Newest gives when the newest backup of a cluster was made that is whole
-// somewhere and not from the future; zero if there is none. Besides its name,
-// the identity must fit as far as it is known. A vault of which no target
-// answers is an error.
-func (v *Vault) Newest(ctx context.Context, of catalog.Cluster, now time.Time) (time.Time, error) {
+// somewhere, not from the future, and proven if that is asked; zero if there is
+// none. Besides its name, the identity must fit as far as it is known. A vault
+// of which no target answers is an error.
+func (v *Vault) Newest(ctx context.Context, of catalog.Cluster, now time.Time, proven bool) (time.Time, error) {
+	e, err := v.newest(ctx, of, now, func(e catalog.Entry) bool {
+		_, ok := e.Proven(v.Objectives.ProofLevel)
+		return ok || !proven
+	})
+	return e.Manifest.Created, err
+}
+
+// Untried gives the newest backup of a cluster if it was made since a time and
+// no proof of it is known, neither passed nor failed.
+func (v *Vault) Untried(ctx context.Context, of catalog.Cluster, since, now time.Time) (catalog.Entry, bool, error) {
+	e, err := v.newest(ctx, of, now, func(catalog.Entry) bool { return true })
+	return e, err == nil && e.Manifest.ID != "" && !e.Manifest.Created.Before(since) && len(e.Proofs) == 0, err
+}
+
+// newest gives the newest backup of a cluster that is whole somewhere, not from
+// the future, and fit; none is the zero entry.
+func (v *Vault) newest(ctx context.Context, of catalog.Cluster, now time.Time, fit func(catalog.Entry) bool) (catalog.Entry, error) {
 	cat, err := v.List(ctx)
 	if err != nil {
-		return time.Time{}, err
+		return catalog.Entry{}, err
 	}
 	if _, err := Down(cat); err != nil {
-		return time.Time{}, err
+		return catalog.Entry{}, err
 	}
 	for _, e := range cat.Entries {
-		if e.Recoverable() && Of(e.Manifest, of) && !e.Manifest.Created.After(now.Add(time.Minute)) {
-			return e.Manifest.Created, nil
+		if e.Recoverable() && Of(e.Manifest, of) && !e.Manifest.Created.After(now.Add(time.Minute)) && fit(e) {
+			return e, nil
 		}
 	}
-	return time.Time{}, nil
+	return catalog.Entry{}, nil
 }
 
 // Of tells whether a backup is a cluster's: by its name, and by its identity as

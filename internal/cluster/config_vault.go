@@ -126,8 +126,8 @@ type Backup struct {
 	Bandwidth Bandwidth `json:"bandwidth,omitzero" yaml:"bandwidth,omitempty"`
 	// Unproven leaves out the proof after a scheduled backup.
 	Unproven bool `json:"unproven,omitempty" yaml:"unproven,omitempty"`
-	// Scratch is the folder in which backups are proven; it needs room for a
-	// snapshot twice.
+	// Scratch is the folder in which backups are proven; it needs room for three
+	// times a snapshot.
 	Scratch string `json:"scratch,omitempty" yaml:"scratch,omitempty"`
 	// Files are more files and folders of every host that belong to a backup.
 	Files []string `json:"files,omitempty" yaml:"files,omitempty"`

@@ -1,0 +1,137 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// grace is how long work may go on after its time is over, to end by itself.
+const grace = time.Minute
+
+// errHangs says that work does not end although its time is over.
+var errHangs = errors.New("a backup does not end: a target or a host hangs")
+
+// result is how work went.
+type result struct {
+	id  string
+	err error
+}
+
+// within does the work in Config.Limit. What does not end even then is left to
+// itself, so that the turn is free for others; until it has ended, no other is
+// begun here.
+func (a *Agent) within(ctx context.Context, due time.Time, fence func(context.Context) (time.Time, error)) (string, error) {
+	if a.hanging != nil {
+		select {
+		case <-a.hanging:
+			a.hanging = nil
+		default:
+			return "", errHangs
+		}
+	}
+	limited, cancel := context.WithTimeout(ctx, a.c.Limit)
+	defer cancel()
+	ended := make(chan result, 1)
+	over := make(chan struct{})
+	go func() {
+		defer close(over)
+		id, err := a.c.Work.Backup(limited, due, fence)
+		ended <- result{id, err}
+	}()
+	late := time.NewTimer(a.c.Limit + grace)
+	defer late.Stop()
+	select {
+	case r := <-ended:
+		if r.err != nil && ctx.Err() == nil && limited.Err() != nil {
+			r.err = fmt.Errorf("not done within %s: %w", a.c.Limit, r.err)
+		}
+		return r.id, r.err
+	case <-late.C:
+		a.hanging = over
+		return "", fmt.Errorf("not done within %s: %w", a.c.Limit, errHangs)
+	}
+}
+
+// work makes the backup, and remembers and tells how it went.
+func (a *Agent) work(ctx context.Context, due time.Time, turn Turn) error {
+	begin := a.c.Now()
+	a.note(func(s *Seen) { s.Working, s.LastTry = true, begin })
+	var fence func(context.Context) (time.Time, error)
+	if turn != nil {
+		fence = turn.Fence
+	}
+	id, err := a.within(ctx, due, fence)
+	a.note(func(s *Seen) { s.Working = false })
+	switch {
+	case err == nil:
+		a.succeeded(ctx, id, begin)
+		return nil
+	case ctx.Err() != nil: // stopped, not failed
+		a.save()
+	default:
+		a.failed(ctx, id, err)
+	}
+	return fmt.Errorf("backup failed %d times in a row: %w", a.Seen().Failures, err)
+}
+
+func (a *Agent) failed(ctx context.Context, id string, err error) {
+	var event Event
+	now := a.c.Now()
+	a.note(func(s *Seen) {
+		s.Failures, s.LastError, s.LastFailure = s.Failures+1, err.Error(), now
+		if !s.Notified {
+			event = a.event("failure", err.Error(), s.Failures, id)
+		}
+	})
+	a.tell(ctx, event)
+	a.save()
+}
+
+func (a *Agent) succeeded(ctx context.Context, id string, begin time.Time) {
+	now := a.c.Now()
+	a.recovered(ctx, id)
+	a.note(func(s *Seen) {
+		s.LastSuccess, s.LastBackup, s.Took = now, id, now.Sub(begin)
+		s.Newest, s.Looked = now, now
+	})
+	a.save()
+	a.c.Log("backup %s is made, in %s", id, now.Sub(begin).Round(time.Second))
+}
+
+// recovered forgets the failures, and tells of the recovery whom was told of
+// them: backups work again, whichever agent makes them.
+func (a *Agent) recovered(ctx context.Context, id string) {
+	var event Event
+	a.note(func(s *Seen) {
+		if s.Notified {
+			event = a.event("recovery", "backups work again", s.Failures, id)
+		}
+		s.Failures, s.LastError = 0, ""
+	})
+	a.tell(ctx, event)
+}
+
+func (a *Agent) save() {
+	if err := a.c.State.Save(a.Seen().Remembered); err != nil {
+		a.c.Log("what happened is not remembered: %v", err)
+	}
+}
+
+func (a *Agent) event(kind, text string, failures int, id string) Event {
+	return Event{Event: kind, Cluster: a.c.Cluster, Agent: a.c.Who, At: a.c.Now().UTC(), Text: text, Failures: failures, Backup: id}
+}
+
+// tell notifies, if there is something to tell; what was not told is told with
+// the next round.
+func (a *Agent) tell(ctx context.Context, e Event) {
+	if a.c.Notify == nil || e.Event == "" {
+		return
+	}
+	if err := a.c.Notify(ctx, e); err != nil {
+		a.c.Log("nobody could be told of the %s: %v", e.Event, err)
+		return
+	}
+	a.note(func(s *Seen) { s.Notified = e.Event == "failure" })
+}
