@@ -17,12 +17,14 @@ const defaultBudget = 20 * time.Second
 type seen struct {
 	facts     cluster.Facts
 	diagnosis diagnose.Diagnosis
+	// brought is where a backup of the vault was put, HOST:PATH; empty: none was.
+	brought string
 }
 
 // look observes and diagnoses.
 func look(ctx context.Context, f *remote.Fleet, budget time.Duration, hashes observe.Hashes) seen {
 	facts := f.Observe(ctx, time.Now(), budget, hashes)
-	return seen{facts, diagnose.Diagnose(facts)}
+	return seen{facts: facts, diagnosis: diagnose.Diagnose(facts)}
 }
 
 // verdictOf turns a diagnosis into the error that stands for its exit code.

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"fmt"
+
 	"github.com/spf13/cobra"
 
 	"github.com/salvor-project/salvor/internal/casefile"
@@ -14,7 +16,8 @@ func (a *app) planCommand() *cobra.Command {
 		Use:   "plan",
 		Short: "Say what recover would do, step by step, and keep it as a case",
 		Long: `Plan is the dry run: what it prints is what ` + "`salvor apply CASE`" + ` carries out,
-unchanged. It changes nothing but its own case folder.
+unchanged. It changes nothing but its own case folder; a backup
+of the vault from which it would recover is fetched to a member's machine.
 
 ` + exitCodes,
 		Args: args(cobra.NoArgs),
@@ -34,11 +37,11 @@ unchanged. It changes nothing but its own case folder.
 			return err
 		}
 		defer fleet.Close()
-		s, source, err := a.atHand(c.Context(), fleet, a.look(c.Context(), fleet), source)
+		name, err := newCase(fleet)
 		if err != nil {
 			return err
 		}
-		name, err := newCase(fleet)
+		s, source, err := a.atHand(c.Context(), fleet, name, a.look(c.Context(), fleet), source)
 		if err != nil {
 			return err
 		}
@@ -59,7 +62,11 @@ unchanged. It changes nothing but its own case folder.
 		if err := report.Plan(a.out, p, a.style()); err != nil {
 			return err
 		}
-		return a.say("\nNothing was changed. To carry it out:\n  salvor apply %s\n", folder.Dir)
+		changed := "Nothing was changed."
+		if s.brought != "" {
+			changed = fmt.Sprintf("Nothing was changed but that the backup was fetched to %s.", s.brought)
+		}
+		return a.say("\n%s To carry it out:\n  salvor apply %s\n", changed, folder.Dir)
 	}
 	return c
 }

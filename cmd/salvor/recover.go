@@ -63,7 +63,7 @@ func (a *app) recoverWith(ctx context.Context, fleet *remote.Fleet, k consent, s
 	if err := a.lock(ctx, fleet, name); err != nil {
 		return err
 	}
-	s, source, err := a.atHand(ctx, fleet, a.look(ctx, fleet), source)
+	s, source, err := a.atHand(ctx, fleet, name, a.look(ctx, fleet), source)
 	if err != nil {
 		return err
 	}

@@ -15,7 +15,9 @@ import (
 	"github.com/salvor-project/salvor/internal/cluster"
 	"github.com/salvor-project/salvor/internal/diagnose"
 	"github.com/salvor-project/salvor/internal/durable"
+	"github.com/salvor-project/salvor/internal/plan"
 	"github.com/salvor-project/salvor/internal/remote"
+	"github.com/salvor-project/salvor/internal/scratch"
 	"github.com/salvor-project/salvor/internal/vault"
 	"github.com/salvor-project/salvor/internal/vault/catalog"
 )
@@ -102,8 +104,9 @@ func factsOf(all []backup.Candidate) []cluster.BackupFacts {
 // atHand fetches the backup that the recovery would start from, if it is one of
 // the vault, to a machine that is reached, and looks again: from there on it is
 // a snapshot like any other, and is checked like one. It gives the source under
-// its new name.
-func (a *app) atHand(ctx context.Context, fleet *remote.Fleet, s seen, source string) (seen, string, error) {
+// its new name. The file carries the case's name, so that `salvor cleanup` of the
+// case removes it: it is all of the cluster's secrets.
+func (a *app) atHand(ctx context.Context, fleet *remote.Fleet, caseName string, s seen, source string) (seen, string, error) {
 	id := source
 	if c, ok := s.diagnosis.Chosen(); ok && id == "" && c.Kind == diagnose.FromVault {
 		id = c.ID
@@ -116,7 +119,7 @@ func (a *app) atHand(ctx context.Context, fleet *remote.Fleet, s seen, source st
 	if err != nil {
 		return s, source, err
 	}
-	path, err := a.bring(ctx, fleet, h, id)
+	path, err := a.bring(ctx, fleet, h, caseName, id)
 	if err != nil {
 		return s, source, err
 	}
@@ -127,7 +130,9 @@ func (a *app) atHand(ctx context.Context, fleet *remote.Fleet, s seen, source st
 	if source != "" {
 		source = fmt.Sprintf("snapshot:%s:%s", h.Name, path)
 	}
-	return a.look(ctx, fleet), source, nil
+	s = a.look(ctx, fleet)
+	s.brought = h.Name + ":" + path
+	return s, source, nil
 }
 
 // landing chooses the machine to which a backup is fetched: that of the first
@@ -144,7 +149,7 @@ func landing(fleet *remote.Fleet, f cluster.Facts) (cluster.Host, error) {
 
 // bring puts a backup's snapshot on a machine and gives its path there. It is
 // digested while it is fetched and while it is copied.
-func (a *app) bring(ctx context.Context, fleet *remote.Fleet, to cluster.Host, id string) (path string, err error) {
+func (a *app) bring(ctx context.Context, fleet *remote.Fleet, to cluster.Host, caseName, id string) (path string, err error) {
 	v, _, err := a.openVaultOf(fleet.Config, backup.Options{})
 	if err != nil {
 		return "", err
@@ -160,11 +165,11 @@ func (a *app) bring(ctx context.Context, fleet *remote.Fleet, to cluster.Host, i
 	if err := durable.Room(a.cases, c.Bytes); err != nil {
 		return "", fmt.Errorf("fetch backup %s: %w", id, err)
 	}
-	folder, err := os.MkdirTemp(a.cases, fetching+"backup-")
+	folder, done, err := scratch.Make(a.cases, fetching+"backup-")
 	if err != nil {
 		return "", fmt.Errorf("fetch backup %s: %w", id, err)
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(folder)) }() // Salvor's own copy, made just now
+	defer func() { err = errors.Join(err, done()) }() // what a killed run leaves, the next one sweeps
 	fmt.Fprintf(a.err, "fetching backup %s (%s) from the vault …\n", id, size(c.Fetch))
 	local := filepath.Join(folder, id+".db")
 	got, err := v.Fetch(ctx, c, local)
@@ -180,9 +185,10 @@ func (a *app) bring(ctx context.Context, fleet *remote.Fleet, to cluster.Host, i
 	if err != nil {
 		return "", err
 	}
-	path = filepath.Join(to.State(), "fetched", id+".db")
+	path = filepath.Join(to.State(), plan.FetchedDir, caseName, id+".db")
 	if err := client.Put(ctx, local, path, nil); err != nil {
 		return "", fmt.Errorf("put backup %s on %s: %w", id, to.Name, err)
 	}
+	fmt.Fprintf(a.err, "it lies in %s on %s until `salvor cleanup` of this case\n", path, to.Name)
 	return path, nil
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -43,6 +44,12 @@ func TestRecoverFromTheVault(t *testing.T) {
 		t.Errorf("it does not say that disk1 may hold a newer one: %v", c.Loss.Doubt)
 	}
 	k.must(codeStopped, "recover", "--yes")
+	check(t, os.RemoveAll(k.cluster.Config().Hosts[0].State()+"/fetched"))
+	killed := k.path("cases", fetching+"backup-123")
+	check(t, os.MkdirAll(killed, 0o700))
+	for _, name := range []string{".salvor-scratch", id + ".db"} { // of a run that was killed
+		check(t, os.WriteFile(filepath.Join(killed, name), []byte("secret"), 0o600))
+	}
 	k.must(codeError, "recover", "--source", "vault:none", "--accept-loss", "unknown").says(t, `there is no backup "none"`)
 	e := k.must(codeOK, "recover", "--accept-loss", "unknown")
 	e.says(t, "fetching backup "+id, "from disk2")
@@ -50,7 +57,11 @@ func TestRecoverFromTheVault(t *testing.T) {
 		t.Errorf("left behind: %s, %v", list(left), err)
 	}
 	cfg := k.cluster.Config()
-	brought := cfg.Hosts[0].State() + "/fetched/" + id + ".db"
+	found, globErr := filepath.Glob(cfg.Hosts[0].State() + "/fetched/*/" + id + ".db")
+	if check(t, globErr); len(found) != 1 {
+		t.Fatalf("the backup is not where the recovery read it: %v", found)
+	}
+	brought := found[0]
 	h, err := datadir.HashKVOf(t.Context(), brought, revision)
 	check(t, err)
 	if h.Hash != hash {
@@ -60,6 +71,11 @@ func TestRecoverFromTheVault(t *testing.T) {
 	check(t, err)
 	if info.Mode().Perm() != 0o600 {
 		t.Errorf("%s has mode %s", brought, info.Mode())
+	}
+	secrets := filepath.Dir(brought)
+	k.must(codeOK, "cleanup", filepath.Base(secrets), "--yes")
+	if exists(secrets) {
+		t.Errorf("%s is still there after the clean-up", secrets)
 	}
 	if after, _ := k.hash(); after <= revision {
 		t.Errorf("revision %d after the recovery, %d before", after, revision)

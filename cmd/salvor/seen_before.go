@@ -50,7 +50,7 @@ func (a *app) seenBefore(from string) (seen, error) {
 	if len(facts.Config.Hosts) == 0 {
 		return seen{}, fmt.Errorf("read facts of %s: these are no facts of Salvor", from)
 	}
-	return seen{facts, diagnose.Diagnose(facts)}, nil
+	return seen{facts: facts, diagnosis: diagnose.Diagnose(facts)}, nil
 }
 
 // factsInside finds facts.json in an evidence file.

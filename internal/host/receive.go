@@ -9,6 +9,9 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
+
+	"github.com/salvor-project/salvor/internal/durable"
 )
 
 // receiver is the command "host receive PATH". It writes to PATH.part, a file
@@ -166,6 +169,9 @@ func (r *receiver) file(ctx context.Context, h header) error {
 	}
 	if err != nil {
 		return err
+	}
+	if err := durable.Room(filepath.Dir(r.part()), h.Size-h.From); err != nil { // before etcd's disk is full
+		return &Failure{Code: CodeNoSpace, Err: err}
 	}
 	if err := r.data(ctx, f, h, sum); err != nil {
 		return err

@@ -155,6 +155,16 @@ func (b *builder) putBack(s Step, a SetAside, e Effect, stops []StepID) StepID {
 	return b.add(s.Host, subject, PutInPlace{From: a.To, To: a.From}, away)
 }
 
+// FetchedDir is the folder, in a host's state folder, that holds one folder per
+// case for the backup that was fetched for it.
+const FetchedDir = "fetched"
+
+// brought tells a file that was fetched for the case from one that was there.
+func brought(path, caseName string) bool {
+	dir := filepath.Dir(path)
+	return caseName != "" && filepath.Base(dir) == caseName && filepath.Base(filepath.Dir(dir)) == FetchedDir
+}
+
 // Cleanup makes the plan that removes what p has left behind: the folders that
 // were set aside, and the images in the case folders. DANGER: afterwards there
 // is no way back; only a case with a passed verdict may come here.
@@ -173,6 +183,10 @@ func Cleanup(p Plan, c Choices) (Plan, error) {
 		case Salvage:
 			discard(s.Host, subject, a.Out)
 			discard(s.Host, subject+"-report", a.Out+".json") // written by datadir.Salvage
+		case CheckImage:
+			if brought(a.Path, p.Case) {
+				discard(s.Host, subject, filepath.Dir(a.Path))
+			}
 		case CopyFiles:
 			discard(s.Host, subject, a.To)
 		case SaveSnapshot:
