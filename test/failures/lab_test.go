@@ -86,14 +86,25 @@ func (l *lab) kill(names ...string) {
 // ended waits until a member has ended by itself.
 func (l *lab) ended(n string) {
 	l.t.Helper()
+	if !l.ends(n, 30*time.Second) {
+		l.t.Fatalf("%s still runs", n)
+	}
+}
+
+// ends tells whether a member ends by itself within a time.
+func (l *lab) ends(n string, within time.Duration) bool {
 	done := make(chan struct{})
 	c := l.run[n]
 	go func() { _ = c.Wait(); close(done) }()
 	select {
 	case <-done:
 		delete(l.run, n)
-	case <-time.After(30 * time.Second):
-		l.t.Fatalf("%s still runs", n)
+		return true
+	case <-time.After(within):
+		_ = c.Process.Kill()
+		<-done
+		delete(l.run, n)
+		return false
 	}
 }
 
@@ -161,7 +172,7 @@ func (a asker) HashAt(ctx context.Context, cfg cluster.Config, member string, re
 	if !ok {
 		return cluster.HashKV{}, errors.New("no such member")
 	}
-	c, err := etcd.Dial(ctx, m.ClientURLs, cluster.TLS{})
+	c, err := etcd.Dial(ctx, m.ClientURLs, cfg.Client)
 	if err != nil {
 		return cluster.HashKV{}, err
 	}
@@ -243,4 +254,12 @@ func copyOf(t *testing.T, from, to string) {
 	if err != nil {
 		t.Fatal(err)
 	}
+}
+
+func codesOf(d diagnose.Diagnosis) []diagnose.Code {
+	var out []diagnose.Code
+	for _, f := range d.Findings {
+		out = append(out, f.Code)
+	}
+	return out
 }
