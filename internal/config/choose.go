@@ -196,7 +196,7 @@ func (d *discovery) strangers() {
 			if slices.ContainsFunc(p.urls, local) {
 				d.ask("member %s of this cluster (%s) has an address of this machine, but no process and no unit tells where its data dir is: name it with --data-dir, or add it to the file", p.name, key)
 			} else {
-				d.elsewhere = append(d.elsewhere, Stranger{Name: p.name, PeerURLs: p.urls})
+				d.elsewhere = append(d.elsewhere, Stranger{Name: p.name, PeerURLs: p.urls, Host: d.hostsName(peerHost(p.urls))})
 				if !d.o.Survey {
 					d.warn("member %s of this cluster (%s) is on another machine: name all machines with --host, or Salvor will not see it", p.name, key)
 				}
@@ -205,6 +205,22 @@ func (d *discovery) strangers() {
 		d.moved(m)
 	}
 	d.endpoints(told)
+}
+
+// hostsName gives the first name of an address in /etc/hosts (hosts(5)).
+func (d *discovery) hostsName(address string) string {
+	b, err := os.ReadFile(filepath.Join(d.o.Root, "/etc/hosts"))
+	if err != nil {
+		return ""
+	}
+	for line := range strings.Lines(string(b)) {
+		line, _, _ = strings.Cut(line, "#")
+		if f := strings.Fields(line); len(f) > 1 && f[0] == address {
+			name, _, _ := strings.Cut(f[1], ".")
+			return name
+		}
+	}
+	return ""
 }
 
 // endpoints adds what the API server of this machine calls its etcd: the only

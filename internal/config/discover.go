@@ -56,6 +56,8 @@ type Found struct {
 type Stranger struct {
 	Name     string   `json:"name"`
 	PeerURLs []string `json:"peerURLs"`
+	// Host is what /etc/hosts calls its machine; empty when it does not.
+	Host string `json:"host,omitempty"`
 }
 
 // FoundMember is where a member was found.

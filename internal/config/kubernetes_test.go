@@ -67,6 +67,9 @@ clusters: [{name: prod, cluster: {server: "https://lb.example:6443"}}]
 kind: KubeletConfiguration
 staticPodPath: /etc/kubernetes/manifests
 containerRuntimeEndpoint: unix:///run/crio/crio.sock
+-- etc/hosts --
+127.0.0.1 localhost
+10.0.0.3 node-3.example node-3 # the third
 -- var/lib/kubelet/kubeadm-flags.env --
 KUBELET_KUBEADM_ARGS="--hostname-override=Node-1"
 `
@@ -154,7 +157,7 @@ func TestMergeWritesADeadMachineLikeItsSiblings(t *testing.T) {
 		m.Run.StaticPod != "/etc/kubernetes/manifests/etcd.yaml" {
 		t.Errorf("the dead member: %+v", m)
 	}
-	if h, _ := found.Config.Host(m.Host); h.Address != "ops@10.0.0.3:2222" {
+	if h, _ := found.Config.Host(m.Host); h.Name != "node-3" || h.Address != "ops@10.0.0.3:2222" {
 		t.Errorf("its machine: %+v", h)
 	}
 	if n, _ := found.Config.Node(m.Host); n.API != "https://10.0.0.3:6443" {
@@ -163,7 +166,7 @@ func TestMergeWritesADeadMachineLikeItsSiblings(t *testing.T) {
 	if len(found.Config.Kubernetes.Nodes) != 4 || found.Config.Client.Cert == "" || len(found.Questions) > 0 {
 		t.Errorf("%d nodes, client %+v, questions %q", len(found.Config.Kubernetes.Nodes), found.Config.Client, found.Questions)
 	}
-	if w := strings.Join(found.Warnings, "\n"); !strings.Contains(w, "cp-3 (ops@10.0.0.3:2222) does not answer") {
+	if w := strings.Join(found.Warnings, "\n"); !strings.Contains(w, "node-3 (ops@10.0.0.3:2222) does not answer") {
 		t.Errorf("warnings %q", w)
 	}
 }

@@ -165,7 +165,9 @@ func (m *merger) assume(s Surveyed, who Stranger) {
 	like := cfg.Members[0]
 	from, to := peerHost(like.PeerURLs), peerHost(who.PeerURLs)
 	h := s.Host
-	h.Name = who.Name
+	if h.Name = who.Host; h.Name == "" {
+		h.Name = who.Name
+	}
 	if _, taken := cfg.Host(h.Name); taken {
 		h.Name = hostOf(s.Host.Address)
 	}

@@ -185,6 +185,7 @@ func TestMachineDead(t *testing.T) {
 	b.recover("--gone", p[2])
 	b.ledger.check()
 	b.run("lab", "power", "on", p[2])
+	b.init() // what was assumed of the dead machine is known now
 	b.sees("member-lost")
 	b.recover()
 	b.whole()
@@ -306,6 +307,7 @@ func TestLateMember(t *testing.T) {
 	})
 	time.Sleep(10 * time.Second)
 	b.ledger.check()
+	b.init() // what was assumed of the dead machine is known now
 	b.recover()
 	b.whole()
 }
