@@ -36,38 +36,42 @@ type mirror struct {
 	behind bool
 }
 
-// openLedger opens the journal and tells which steps it shows as done. Hosts
-// that are away keep no mirror.
-func (r *Runner) openLedger() (*ledger, map[plan.StepID]bool, error) {
+// openLedger opens the journal and tells which steps it shows as done, and which
+// as begun. Hosts that are away keep no mirror.
+func (r *Runner) openLedger() (l *ledger, done, begun map[plan.StepID]bool, err error) {
 	folder, p := r.Case, r.plan
 	j, entries, err := casefile.OpenJournal(folder.Path(casefile.JournalFile))
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
-	l := &ledger{folder: folder, journal: j}
+	l = &ledger{folder: folder, journal: j}
 	for _, name := range p.Hosts() {
 		if _, away := r.away[name]; away {
 			continue
 		}
 		h, err := r.Fleet.Host(name)
 		if err != nil {
-			return nil, nil, errors.Join(err, j.Close())
+			return nil, nil, nil, errors.Join(err, j.Close())
 		}
 		l.mirrors = append(l.mirrors, &mirror{Host: h})
 	}
-	done := map[plan.StepID]bool{}
+	done, begun = map[plan.StepID]bool{}, map[plan.StepID]bool{}
 	for _, e := range entries {
 		if e.Plan != p.ID {
-			return nil, nil, errors.Join(fmt.Errorf("the journal of case %s belongs to plan %s, not to %s: it was mixed up", folder.Name(), e.Plan, p.ID), j.Close())
+			return nil, nil, nil, errors.Join(fmt.Errorf("the journal of case %s belongs to plan %s, not to %s: it was mixed up", folder.Name(), e.Plan, p.ID), j.Close())
 		}
-		if e.Event == casefile.EventDone {
-			done[e.Step] = true
+		switch e.Event {
+		case casefile.EventStarted:
+			begun[e.Step] = true
+		case casefile.EventDone:
+			done[e.Step], begun[e.Step] = true, true
+		default:
 		}
-		if s, ok := p.Step(e.Step); ok && s.Action.Risk() != plan.RiskNone && !e.Found {
+		if s, ok := p.Step(e.Step); ok && s.Action.Risk() != plan.RiskNone && !e.Found && e.Event != casefile.EventSkipped {
 			l.touched = true
 		}
 	}
-	return l, done, nil
+	return l, done, begun, nil
 }
 
 // mirrorDocuments gives every host what a resume needs. The journal goes whole:

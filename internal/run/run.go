@@ -71,6 +71,8 @@ type Stopped struct {
 	Step plan.StepID
 	Host string
 	Err  error
+	// advice stands in the place of the usual hint; may be empty.
+	advice string
 }
 
 // Error names the step and the host.
@@ -83,6 +85,9 @@ func (s *Stopped) Unwrap() error { return s.Err }
 
 // Hint is the command that goes on.
 func (s *Stopped) Hint() string {
+	if s.advice != "" {
+		return s.advice
+	}
 	if s.Undo {
 		return fmt.Sprintf("nothing is lost: mend the cause, then `salvor resume %s`", s.Case)
 	}
@@ -101,7 +106,7 @@ func (r *Runner) Run(ctx context.Context, p plan.Plan) error {
 	if err := r.lock(ctx); err != nil {
 		return err
 	}
-	l, done, err := r.openLedger()
+	l, done, begun, err := r.openLedger()
 	if err != nil {
 		return err
 	}
@@ -123,7 +128,9 @@ func (r *Runner) Run(ctx context.Context, p plan.Plan) error {
 	if err := l.write(ctx, casefile.Entry{Plan: p.ID, Event: casefile.EventBegan, By: r.By}); err != nil {
 		return err
 	}
-	err = r.steps(ctx, done)
+	if err = r.still(ctx, begun, done); err == nil {
+		err = r.steps(ctx, done)
+	}
 	end := casefile.Entry{Plan: p.ID, Event: casefile.EventEnded}
 	if err != nil {
 		end.Error = err.Error()
@@ -226,18 +233,19 @@ func (r *Runner) undone(failure error) error {
 	return nil
 }
 
-// ready gives the steps whose needs are done, or given up, in the plan's order.
+// ready gives the steps whose needs are done, or given up, in the plan's order,
+// and the needs of those: on a resume a step that was done may have to be done
+// again.
 func (r *Runner) ready(done, begun map[plan.StepID]bool) []plan.Step {
 	var out []plan.Step
-	for _, s := range r.plan.Steps {
-		if done[s.ID] || begun[s.ID] {
-			continue
-		}
+	settled := map[plan.StepID]bool{}
+	for _, s := range r.plan.Steps { // needs come before what needs them
 		ok := true
 		for _, n := range s.Needs {
-			ok = ok && (done[n] || r.gone[n] != nil)
+			ok = ok && settled[n]
 		}
-		if ok {
+		settled[s.ID] = ok && (done[s.ID] || r.gone[s.ID] != nil)
+		if ok && !done[s.ID] && !begun[s.ID] {
 			out = append(out, s)
 		}
 	}
