@@ -44,7 +44,7 @@ func makeLocked(dir, prefix string) (path string, done func() error, err error) 
 	if err != nil {
 		return "", nil, errors.Join(fmt.Errorf("make a folder for copies: %w", err), os.RemoveAll(path))
 	}
-	return path, func() error { return errors.Join(os.RemoveAll(path), lock.Close()) }, nil
+	return path, func() error { return errors.Join(remove(path), lock.Close()) }, nil
 }
 
 // sweep removes what killed processes left: folders with our lock file that
@@ -63,8 +63,29 @@ func sweep(dir, prefix string) {
 			continue
 		}
 		if syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) == nil {
-			_ = os.RemoveAll(p) // tried again next time
+			_ = remove(p) // tried again next time
 		}
 		_ = lock.Close() // nothing was written
 	}
+}
+
+// remove removes a folder, its lock file last: what a kill in the middle leaves,
+// or a child that still writes, can be told for ours and is swept next time.
+func remove(path string) error {
+	entries, err := os.ReadDir(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if e.Name() == lockName {
+			continue
+		}
+		if err := os.RemoveAll(filepath.Join(path, e.Name())); err != nil {
+			return err
+		}
+	}
+	return os.RemoveAll(path)
 }
