@@ -92,7 +92,7 @@ func factsOf(all []backup.Candidate) []cluster.BackupFacts {
 	for _, c := range all {
 		b := cluster.BackupFacts{ID: c.ID, Created: c.Created, Revision: c.Revision, Failed: c.Failed, Salvaged: c.Salvaged,
 			Here: c.Here, Away: c.Away, Fetch: c.Fetch, Bytes: c.Bytes, SHA256: c.SHA256,
-			ClusterID: c.Cluster.ID, KubeSystemUID: c.Cluster.KubeSystemUID}
+			Untrusted: c.Trust != catalog.TrustConfigured, ClusterID: c.Cluster.ID, KubeSystemUID: c.Cluster.KubeSystemUID}
 		if c.Proven != nil {
 			b.Proven = c.Proven.When
 		}

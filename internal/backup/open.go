@@ -89,8 +89,13 @@ func Open(c *cluster.Vault, o Options) (*Vault, error) {
 		if cfg.Signer, err = signer(c.SigningKey); err != nil {
 			return nil, err
 		}
-		if len(cfg.Trusted) > 0 { // what we sign has to be believed by us
-			cfg.Trusted = append(cfg.Trusted, cfg.Signer.Public().(ed25519.PublicKey))
+		cfg.Trusted = append(cfg.Trusted, cfg.Signer.Public().(ed25519.PublicKey)) // what we sign has to be believed by us
+	}
+	if len(cfg.Trusted) == 0 && c.SigningKey != "" {
+		// The key that lies here is a better root than those that lie in the
+		// vault, where whoever can write there can put his own.
+		if own, err := signer(c.SigningKey); err == nil {
+			cfg.Trusted = append(cfg.Trusted, own.Public().(ed25519.PublicKey))
 		}
 	}
 	if o.Seal {

@@ -2,11 +2,13 @@ package backup
 
 import (
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/salvor-project/salvor/internal/cluster"
+	"github.com/salvor-project/salvor/internal/vault"
 	"github.com/salvor-project/salvor/internal/vault/catalog"
 )
 
@@ -26,5 +28,47 @@ func TestProofAsksForRoomFirst(t *testing.T) {
 	}
 	if left, err := os.ReadDir(scratch); err != nil || len(left) > 0 {
 		t.Errorf("left %v, %v", left, err)
+	}
+}
+
+// TestTheLocalSigningKeyIsTrusted has a vault in which somebody has put a key
+// and a backup of his own: it is not believed where a signing key lies.
+func TestTheLocalSigningKeyIsTrusted(t *testing.T) {
+	dir, here := t.TempDir(), t.TempDir()
+	write := func(name string) string {
+		key := filepath.Join(here, name)
+		if _, _, err := SigningKey(key); err != nil {
+			t.Fatal(err)
+		}
+		c := &cluster.Vault{Plain: true, SigningKey: key, Targets: []cluster.VaultTarget{{Name: "a", Dir: dir}}}
+		v, err := Open(c, Options{Write: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer v.Close()
+		b, err := v.Begin(t.Context(), catalog.Cluster{Name: name}, time.Time{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := b.Part(t.Context(), SnapshotPart, strings.NewReader(name)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := b.Commit(t.Context(), vault.Facts{Cluster: catalog.Cluster{Name: name}, Revision: 1}); err != nil {
+			t.Fatal(err)
+		}
+		return key
+	}
+	own := write("own")
+	write("stranger")
+	for key, want := range map[string]int{own: 1, "": 2, filepath.Join(here, "none"): 2} {
+		v, err := Open(&cluster.Vault{Plain: true, SigningKey: key, Targets: []cluster.VaultTarget{{Name: "a", Dir: dir}}}, Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		all, _, _, err := v.Candidates(t.Context(), catalog.Cluster{}, time.Now())
+		if err != nil || len(all) != want || want == 1 && (all[0].Cluster.Name != "own" || all[0].Trust != catalog.TrustConfigured) || want == 2 && all[0].Trust != catalog.TrustVault {
+			t.Errorf("signing key %q: %v, %+v", key, err, all)
+		}
+		_ = v.Close() // a folder
 	}
 }

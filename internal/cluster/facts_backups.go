@@ -14,6 +14,9 @@ type BackupFacts struct {
 	KubeSystemUID string `json:"kubeSystemUID,omitempty"`
 	// Proven is when a proof last restored it to a serving etcd; zero: never.
 	Proven time.Time `json:"proven,omitzero"`
+	// Untrusted says that only a key in the vault itself speaks for it: whoever
+	// can write there may have made it.
+	Untrusted bool `json:"untrusted,omitempty"`
 	// Failed says that its last proof did not pass.
 	Failed bool `json:"failed,omitempty"`
 	// Salvaged says that it was put together from members that did not run.

@@ -33,9 +33,6 @@ func (v view) vaulted(highest cluster.Known[int64]) []Candidate {
 			c = c.refuse(say.New("candidate.vault-away", strings.Join(b.Away, ", ")))
 		case b.Failed:
 			c = c.refuse(say.New("candidate.vault-failed"))
-		case v.earlier(b):
-			doubt := say.New("candidate.vault-earlier", b.ClusterID, v.lineage.Value)
-			c.Loss.Doubt, c.Loss.Revisions = &doubt, cluster.Unknown[int64]("the members' remains are of another etcd cluster ID")
 		case !b.Proven.IsZero():
 			c.Integrity = Sound
 		}
@@ -119,6 +116,13 @@ func (v view) kept(highest cluster.Known[int64]) []Candidate {
 			out[i].Loss.Doubt = &doubt
 		}
 	}
+	for _, b := range v.facts.Backups.Value {
+		for i := range out { // the backup, and the file if it was fetched
+			if c := &out[i]; c.ID == "vault:"+b.ID || b.SHA256 != "" && c.SHA256 == b.SHA256 {
+				v.caution(c, b)
+			}
+		}
+	}
 	sort.SliceStable(out, func(i, j int) bool {
 		a, b := out[i], out[j]
 		if (a.Integrity == Unusable) != (b.Integrity == Unusable) {
@@ -127,6 +131,23 @@ func (v view) kept(highest cluster.Known[int64]) []Candidate {
 		return a.Revision.Value > b.Revision.Value
 	})
 	return out
+}
+
+// caution lowers what a backup is worth whose origin is not certain.
+func (v view) caution(c *Candidate, b cluster.BackupFacts) {
+	var doubt say.Text
+	switch {
+	case c.Integrity == Unusable:
+		return
+	case b.Untrusted:
+		doubt = say.New("candidate.vault-keys")
+	case v.earlier(b):
+		doubt = say.New("candidate.vault-earlier", b.ClusterID, v.lineage.Value)
+		c.Loss.Revisions = cluster.Unknown[int64]("the members' remains are of another etcd cluster ID")
+	default:
+		return
+	}
+	c.Integrity, c.Loss.Doubt, c.Loss.Proven = Partial, &doubt, false
 }
 
 // silence says which part of the vault was asked and did not answer.

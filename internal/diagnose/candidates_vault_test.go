@@ -122,3 +122,33 @@ func TestAVaultThatDoesNotAnswerIsNotEmpty(t *testing.T) {
 		}
 	}
 }
+
+// TestABackupWithoutATrustedKeyIsADoubt has proofs too, which the same stranger
+// may have signed; so is the file that was fetched of it.
+func TestABackupWithoutATrustedKeyIsADoubt(t *testing.T) {
+	at := stories.Serving().Facts.At
+	b := cluster.BackupFacts{ID: "b", Created: at.Add(-time.Hour), Revision: 70, Proven: at, SHA256: "abc", Untrusted: true}
+	w := lost(b).Snapshot(70)
+	for i := range w.Facts.Hosts {
+		for j := range w.Facts.Hosts[i].Snapshots {
+			w.Facts.Hosts[i].Snapshots[j].SHA256 = "abc"
+		}
+	}
+	n := 0
+	for _, c := range diagnose.Diagnose(w.Facts).Candidates {
+		if c.Integrity == diagnose.Unusable {
+			continue
+		}
+		n++
+		if c.Integrity != diagnose.Partial || c.Loss.Doubt == nil || !strings.Contains(c.Loss.Doubt.String(), "vault.trusted") {
+			t.Errorf("%s is %s: %v", c.ID, c.Integrity, c.Loss.Doubt)
+		}
+	}
+	if n != 2 {
+		t.Errorf("%d candidates", n)
+	}
+	w.Facts.Backups.Value[0].Untrusted = false
+	if c, ok := diagnose.Diagnose(w.Facts).Chosen(); !ok || c.Integrity != diagnose.Sound {
+		t.Errorf("with a trusted key: %+v", c)
+	}
+}

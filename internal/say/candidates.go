@@ -26,6 +26,9 @@ var candidates = map[string]entry{
 	"candidate.vault-earlier": {
 		"Its etcd cluster ID is %[1]s, the members' remains say %[2]s: it was made before a restore, or of another cluster.",
 		"它的 etcd cluster ID 是 %[1]s，而成员残留数据为 %[2]s：它做于某次恢复之前，或属于另一个集群。"},
+	"candidate.vault-keys": {
+		"Only a key that lies in the vault itself speaks for it (vault.trusted is not set): whoever can write there may have made it.",
+		"只有库内自带的密钥为它作证（未设置 vault.trusted）：任何能写入该库的人都可能伪造了它。"},
 	"candidate.vault-silent": {
 		"The vault did not answer (%[1]s): it may hold a newer one.",
 		"备份库没有应答（%[1]s）：那里可能有更新的备份。"},

@@ -132,6 +132,9 @@ func (v *Vault) Prune(ctx context.Context, p policy.Policy, dry bool) (policy.De
 		}
 	}
 	for _, p := range cat.Problems {
+		if p.Code == KeysFromVault {
+			return d, nil, errors.New("prune: only keys that lie in the vault itself speak for its backups, and who wrote them there may have written newer ones, for the true ones to be dropped; nothing is dropped: set vault.trusted")
+		}
 		if p.Code == DocumentBad {
 			return d, nil, fmt.Errorf("prune: %s of backup %s on target %s is not readable, and may be a hold or a proof; nothing is dropped: %w", p.Object, p.Backup, p.Target, p.Err)
 		}

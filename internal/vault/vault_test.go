@@ -15,6 +15,7 @@ import (
 
 	"github.com/salvor-project/salvor/internal/vault"
 	"github.com/salvor-project/salvor/internal/vault/catalog"
+	"github.com/salvor-project/salvor/internal/vault/policy"
 	"github.com/salvor-project/salvor/internal/vault/seal"
 	"github.com/salvor-project/salvor/internal/vault/target"
 	"github.com/salvor-project/salvor/test/s3server"
@@ -60,6 +61,9 @@ func TestBlankMachine(t *testing.T) {
 		t.Fatalf("got %+v, %s", cat.Entries, codes(cat))
 	}
 	w.mustRead(cat.Entries[0])
+	if _, dropped, err := w.vault().Prune(t.Context(), policy.Policy{}, false); err == nil || !strings.Contains(err.Error(), "vault.trusted") || len(dropped) > 0 {
+		t.Errorf("a prune that believes the vault's own keys: dropped %v, %v", dropped, err)
+	}
 	if _, err := write(t.Context(), w.vault(), 2); err == nil {
 		t.Error("a backup was written without recipients")
 	}
