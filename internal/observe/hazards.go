@@ -20,6 +20,9 @@ import (
 // hazardBudget bounds the reading of one candidate's objects.
 const hazardBudget = 8 * time.Second
 
+// hazardLeast is the time with which it is not worth to begin.
+const hazardLeast = 500 * time.Millisecond
+
 // hazards reads the objects of the newest sound snapshot of this host and of
 // its stopped members: what could be put back.
 func (m machine) hazards(ctx context.Context, f *cluster.HostFacts) {
@@ -30,23 +33,14 @@ func (m machine) hazards(ctx context.Context, f *cluster.HostFacts) {
 			best = i
 		}
 	}
-	var in *hazard.Inputs
+	node := f.Node
 	read := func(path string) cluster.Known[cluster.Hazards] {
-		if in == nil {
-			made := m.inputs(f.Node)
-			in = &made
+		if end, ok := ctx.Deadline(); ok && time.Until(end) < hazardLeast {
+			return cluster.Unknown[cluster.Hazards]("no time was left to read its objects")
 		}
 		ctx, cancel := context.WithTimeout(ctx, hazardBudget)
 		defer cancel()
-		scan := hazard.New(*in)
-		err := datadir.Each(ctx, path, 0, func(kv *mvccpb.KeyValue) error {
-			scan.Add(string(kv.Key), kv.Value)
-			return nil
-		})
-		if err != nil {
-			return cluster.Unknown[cluster.Hazards]("%v", err)
-		}
-		return cluster.Is(scan.Done())
+		return got(ctx, func() (cluster.Hazards, error) { return m.scan(ctx, node, path) })
 	}
 	if best >= 0 {
 		f.Snapshots[best].Hazards = read(f.Snapshots[best].Path)
@@ -57,6 +51,19 @@ func (m machine) hazards(ctx context.Context, f *cluster.HostFacts) {
 			f.Members[i].Hazards = read(c.DB())
 		}
 	}
+}
+
+// scan reads all objects of a db.
+func (m machine) scan(ctx context.Context, node cluster.NodeFacts, path string) (cluster.Hazards, error) {
+	scan := hazard.New(m.inputs(node))
+	err := datadir.Each(ctx, path, 0, func(kv *mvccpb.KeyValue) error {
+		scan.Add(string(kv.Key), kv.Value)
+		return nil
+	})
+	if err != nil {
+		return cluster.Hazards{}, err
+	}
+	return scan.Done(), nil
 }
 
 // inputs is what lies on this machine that data is held against.

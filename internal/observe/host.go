@@ -23,8 +23,11 @@ import (
 const liveBudget = 6 * time.Second
 
 // Host observes the machine that this process runs on, as the configuration
-// calls it.
+// calls it. It answers before ctx ends, whatever hangs: what has no answer by
+// then is unknown by itself.
 func Host(ctx context.Context, cfg cluster.Config, host, version string) cluster.HostFacts {
+	ctx, cancel := sooner(ctx)
+	defer cancel()
 	cfg = cfg.On(host)
 	name, err := os.Hostname()
 	if err != nil {
@@ -43,16 +46,18 @@ func Host(ctx context.Context, cfg cluster.Config, host, version string) cluster
 		wg.Go(func() { f.Members[i] = member(ctx, m, cfg.Client) })
 	}
 	wg.Go(func() { f.Snapshots = snapshots(ctx, cfg, host) })
-	wg.Go(func() { f.Witnesses = witnesses(cfg, host) })
-	wg.Go(func() { f.ClientProblem = clientProblem(cfg, host, time.Now()) })
+	wg.Go(func() { f.Witnesses = witnesses(ctx, cfg, host) })
+	wg.Go(func() {
+		f.ClientProblem = inTime(ctx, "", func() string { return clientProblem(cfg, host, time.Now()) })
+	})
 	if m, ok := machineOf(cfg, host); ok {
 		wg.Go(func() { f.Node = m.node(ctx) })
 	}
 	wg.Wait()
 	for i := range f.Members {
 		m, _ := cfg.Member(f.Members[i].Name)
-		if log, ok := memberLog(m); ok {
-			f.Node.Logs = append(f.Node.Logs, log)
+		if m.Run.Process != nil && m.Run.Process.Log != "" {
+			f.Node.Logs = append(f.Node.Logs, inTime(ctx, lateLog("etcd", m.Name, m.Run.Process.Log), func() cluster.LogFacts { return memberLog(m) }))
 		}
 	}
 	here, _ := machineOf(cfg, host)
@@ -63,20 +68,27 @@ func Host(ctx context.Context, cfg cluster.Config, host, version string) cluster
 func member(ctx context.Context, m cluster.Member, tls cluster.TLS) cluster.MemberFacts {
 	f := cluster.MemberFacts{Name: m.Name}
 	var wg sync.WaitGroup
-	wg.Go(func() { f.Process = process(ctx, m) })
-	wg.Go(func() { f.Disk = disk(ctx, m) })
+	wg.Go(func() {
+		f.Process = fact(ctx, func() cluster.Known[cluster.ProcessFacts] { return process(ctx, m) })
+	})
+	wg.Go(func() { f.Disk = fact(ctx, func() cluster.Known[cluster.DataDir] { return disk(ctx, m) }) })
 	wg.Go(func() {
 		live, cancel := context.WithTimeout(ctx, liveBudget)
 		defer cancel()
-		f.Live = etcd.Live(live, m, tls)
+		f.Live = fact(live, func() cluster.Known[cluster.LiveMember] { return etcd.Live(live, m, tls) })
 	})
-	wg.Go(func() { f.Certificates = certificates(ctx, m, tls) })
-	wg.Go(func() { f.Space = cluster.From(space(m.DataDir)) })
-	wg.Go(func() { f.Mount = mountOf(m) })
+	wg.Go(func() {
+		f.Certificates = inTime(ctx, []cluster.Known[cluster.Certificate]{cluster.Unknown[cluster.Certificate](late)},
+			func() []cluster.Known[cluster.Certificate] { return certificates(ctx, m, tls) })
+	})
+	wg.Go(func() { f.Space = got(ctx, func() (cluster.Space, error) { return space(m.DataDir) }) })
+	wg.Go(func() { f.Mount = fact(ctx, func() cluster.Known[cluster.FileSystem] { return mountOf(m) }) })
 	if m.WALDir != "" {
-		wg.Go(func() { f.WALSpace = cluster.From(space(m.WALDir)) })
+		wg.Go(func() { f.WALSpace = got(ctx, func() (cluster.Space, error) { return space(m.WALDir) }) })
 	}
-	wg.Go(func() { f.Metrics = cluster.From(metrics(ctx, m, tls)) })
+	wg.Go(func() {
+		f.Metrics = got(ctx, func() (cluster.EtcdMetrics, error) { return metrics(ctx, m, tls) })
+	})
 	wg.Wait()
 	return f
 }
@@ -222,16 +234,27 @@ func snapshots(ctx context.Context, cfg cluster.Config, host string) []cluster.S
 		if p.Host != host {
 			continue
 		}
-		for _, path := range files(p.Path) {
-			f, err := datadir.InspectSnapshot(ctx, path)
-			if err != nil {
-				f = cluster.SnapshotFacts{Path: path, DB: cluster.Unknown[cluster.DB]("%v", err)}
-			}
-			f.Device = deviceOf(path)
-			out = append(out, f)
+		unread := func(path string) cluster.SnapshotFacts {
+			return cluster.SnapshotFacts{Path: path, DB: cluster.Unknown[cluster.DB](late)}
+		}
+		listed := got(ctx, func() ([]string, error) { return files(p.Path), nil })
+		if !listed.OK {
+			out = append(out, unread(p.Path))
+		}
+		for _, path := range listed.Value {
+			out = append(out, inTime(ctx, unread(path), func() cluster.SnapshotFacts { return snapshot(ctx, path) }))
 		}
 	}
 	return out
+}
+
+func snapshot(ctx context.Context, path string) cluster.SnapshotFacts {
+	f, err := datadir.InspectSnapshot(ctx, path)
+	if err != nil {
+		f = cluster.SnapshotFacts{Path: path, DB: cluster.Unknown[cluster.DB]("%v", err)}
+	}
+	f.Device = deviceOf(path)
+	return f
 }
 
 // files gives the path itself or, for a folder, its regular files in order.
@@ -257,11 +280,12 @@ func files(path string) []string {
 	return out
 }
 
-func witnesses(cfg cluster.Config, host string) []cluster.WitnessFacts {
+func witnesses(ctx context.Context, cfg cluster.Config, host string) []cluster.WitnessFacts {
 	var out []cluster.WitnessFacts
 	for _, p := range cfg.Witnesses {
 		if p.Host == host {
-			out = append(out, witness(p.Path))
+			out = append(out, inTime(ctx, cluster.WitnessFacts{Path: p.Path, Revision: cluster.Unknown[int64](late)},
+				func() cluster.WitnessFacts { return witness(p.Path) }))
 		}
 	}
 	return out

@@ -44,19 +44,20 @@ func (m machine) logs(ctx context.Context, k cluster.Known[cluster.KubernetesFac
 }
 
 // memberLog reads the log of a member that is an ordinary process.
-func memberLog(m cluster.Member) (cluster.LogFacts, bool) {
-	p := m.Run.Process
-	if p == nil || p.Log == "" {
-		return cluster.LogFacts{}, false
-	}
-	f := cluster.LogFacts{Component: "etcd", Member: m.Name, Source: p.Log}
-	b, err := tailBytes(p.Log, scanTail)
+func memberLog(m cluster.Member) cluster.LogFacts {
+	f := cluster.LogFacts{Component: "etcd", Member: m.Name, Source: m.Run.Process.Log}
+	b, err := tailBytes(f.Source, scanTail)
 	if err != nil {
 		f.Signs = cluster.Unknown[[]cluster.Sign]("%v", err)
-		return f, true
+		return f
 	}
 	scan(&f, b)
-	return f, true
+	return f
+}
+
+// lateLog is a log that could not be read in time.
+func lateLog(component, member, source string) cluster.LogFacts {
+	return cluster.LogFacts{Component: component, Member: member, Source: source, Signs: cluster.Unknown[[]cluster.Sign](late)}
 }
 
 func tailBytes(path string, n int64) ([]byte, error) {

@@ -188,6 +188,17 @@ func (m machine) fileSystems() []cluster.Known[cluster.FileSystem] {
 	return out
 }
 
+// latePlaces are the places of snapshots when they could not be read in time.
+func (m machine) latePlaces() []cluster.BackupPlace {
+	var out []cluster.BackupPlace
+	for _, p := range m.cfg.Snapshots {
+		if p.Host == m.host {
+			out = append(out, cluster.BackupPlace{Path: p.Path, Files: cluster.Unknown[int](late)})
+		}
+	}
+	return out
+}
+
 // places tells what the places of snapshots hold.
 func (m machine) places() []cluster.BackupPlace {
 	var out []cluster.BackupPlace

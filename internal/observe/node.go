@@ -62,16 +62,22 @@ func (m machine) node(ctx context.Context) cluster.NodeFacts {
 	defer cancel()
 	var n cluster.NodeFacts
 	var wg sync.WaitGroup
-	wg.Go(func() { n.Clock = cluster.From(m.clock()) })
-	wg.Go(func() { n.FileSystems = m.fileSystems() })
-	wg.Go(func() { n.Addresses = cluster.From(m.addresses()) })
-	wg.Go(func() { n.Kernel = m.kernel(ctx) })
-	wg.Go(func() { n.Places = m.places() })
+	wg.Go(func() { n.Clock = got(ctx, m.clock) })
+	wg.Go(func() {
+		n.FileSystems = inTime(ctx, []cluster.Known[cluster.FileSystem]{cluster.Unknown[cluster.FileSystem](late)}, m.fileSystems)
+	})
+	wg.Go(func() { n.Addresses = got(ctx, m.addresses) })
+	wg.Go(func() { n.Kernel = fact(ctx, func() cluster.Known[[]cluster.Sign] { return m.kernel(ctx) }) })
+	wg.Go(func() { n.Places = inTime(ctx, m.latePlaces(), m.places) })
 	wg.Go(func() {
 		n.Kubernetes = m.kubernetes(ctx)
 		var more sync.WaitGroup
-		more.Go(func() { n.APIServers = m.apiServers(ctx, n.Kubernetes) })
-		more.Go(func() { n.Logs = m.logs(ctx, n.Kubernetes) })
+		more.Go(func() {
+			n.APIServers = inTime(ctx, []cluster.APIServer{{Why: late}}, func() []cluster.APIServer { return m.apiServers(ctx, n.Kubernetes) })
+		})
+		more.Go(func() {
+			n.Logs = inTime(ctx, []cluster.LogFacts{lateLog("other", "", podLogDir)}, func() []cluster.LogFacts { return m.logs(ctx, n.Kubernetes) })
+		})
 		more.Wait()
 	})
 	wg.Wait()

@@ -43,32 +43,63 @@ func readLimited(r io.Reader, path string) ([]byte, error) {
 
 func (m machine) kubernetes(ctx context.Context) cluster.Known[cluster.KubernetesFacts] {
 	var k cluster.KubernetesFacts
+	present := got(ctx, m.present)
+	if !present.OK {
+		return cluster.Unknown[cluster.KubernetesFacts]("%s", present.Why)
+	}
+	if k.Present = present.Value; !k.Present {
+		return cluster.Is(k)
+	}
+	var wg sync.WaitGroup
+	wg.Go(func() { k.Manifests = got(ctx, m.manifests) })
+	wg.Go(func() {
+		c := inTime(ctx, credentials{certs: []cluster.KubeCertificate{{Path: kubeDir, Certificate: cluster.Unknown[cluster.Certificate](late)}}}, m.credentials)
+		k.Certs, k.Configs = c.certs, c.configs
+	})
+	wg.Go(func() {
+		k.Identity = inTime(ctx, []cluster.Fingerprint{{Path: kubeDir, Digest: cluster.Unknown[string](late)}}, m.identity)
+	})
+	wg.Go(func() {
+		k.Kubelet = fact(ctx, func() cluster.Known[cluster.ServiceFacts] { return m.kubelet(ctx) })
+	})
+	wg.Go(func() {
+		k.Runtime = fact(ctx, func() cluster.Known[cluster.ServiceFacts] { return m.runtime(ctx) })
+	})
+	wg.Go(func() { k.Running = got(ctx, m.running) })
+	wg.Go(func() { k.Restarts = got(ctx, m.restarts) })
+	wg.Wait()
+	k.Encrypt = fact(ctx, func() cluster.Known[cluster.EncryptionFacts] { return m.encryption(k.Manifests) })
+	k.Parked = fact(ctx, func() cluster.Known[[]cluster.Manifest] { return m.parked(k.Manifests) })
+	if len(k.Parked.Value) > 0 {
+		k.ParkedBy = inTime(ctx, "", m.newestCase)
+	}
+	return cluster.Is(k)
+}
+
+// present tells whether anything of Kubernetes lies on the machine.
+func (m machine) present() (bool, error) {
+	is := false
 	for _, dir := range []string{kubeDir, kubeletDir} {
 		_, err := os.Stat(m.at(dir))
 		switch {
 		case err == nil:
-			k.Present = true
+			is = true
 		case !errors.Is(err, fs.ErrNotExist):
-			return cluster.Unknown[cluster.KubernetesFacts]("%v", err)
+			return false, err
 		}
 	}
-	if !k.Present {
-		return cluster.Is(k)
-	}
-	var wg sync.WaitGroup
-	wg.Go(func() { k.Manifests = cluster.From(m.manifests()) })
-	wg.Go(func() { k.Certs, k.Configs = m.kubeCertificates() })
-	wg.Go(func() { k.Identity = m.identity() })
-	wg.Go(func() { k.Kubelet = m.kubelet(ctx) })
-	wg.Go(func() { k.Runtime = m.runtime(ctx) })
-	wg.Go(func() { k.Running = cluster.From(m.running()) })
-	wg.Go(func() { k.Restarts = cluster.From(m.restarts()) })
-	wg.Wait()
-	k.Encrypt = m.encryption(k.Manifests)
-	if k.Parked = m.parked(k.Manifests); len(k.Parked.Value) > 0 {
-		k.ParkedBy = m.newestCase()
-	}
-	return cluster.Is(k)
+	return is, nil
+}
+
+// credentials are the certificates and kubeconfigs of a machine.
+type credentials struct {
+	certs   []cluster.KubeCertificate
+	configs []cluster.KubeConfig
+}
+
+func (m machine) credentials() credentials {
+	certs, configs := m.kubeCertificates()
+	return credentials{certs, configs}
 }
 
 // manifests reads every file that the kubelet would load.

@@ -122,7 +122,14 @@ func (h *Host) question(cfg cluster.Config) question { return question{Config: c
 // Observe gathers the host's facts.
 func (h *Host) Observe(ctx context.Context, cfg cluster.Config) (cluster.HostFacts, error) {
 	var f cluster.HostFacts
-	err := h.call(ctx, methodObserve, h.question(cfg), &f, nil)
+	if _, err := h.Client(ctx); err != nil { // the way there takes of the time, too
+		return f, err
+	}
+	q := h.question(cfg)
+	if end, ok := ctx.Deadline(); ok {
+		q.Within = max(time.Until(end), time.Millisecond)
+	}
+	err := h.call(ctx, methodObserve, q, &f, nil)
 	return f, err
 }
 

@@ -19,6 +19,11 @@ import (
 func Methods(version string) host.Methods {
 	return host.Methods{
 		methodObserve: method(func(ctx context.Context, q question, _ func(host.Progress)) (any, error) {
+			if q.Within > 0 {
+				var cancel context.CancelFunc
+				ctx, cancel = context.WithTimeout(ctx, q.Within)
+				defer cancel()
+			}
 			return observe.Host(ctx, q.Config, q.Host, version), nil
 		}),
 		methodChanges: method(func(ctx context.Context, p changesParams, _ func(host.Progress)) (any, error) {

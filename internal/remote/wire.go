@@ -2,6 +2,7 @@ package remote
 
 import (
 	"encoding/json"
+	"time"
 
 	"github.com/salvor-project/salvor/internal/cluster"
 	"github.com/salvor-project/salvor/internal/operate"
@@ -24,6 +25,8 @@ const (
 type question struct {
 	Config cluster.Config `json:"config"`
 	Host   string         `json:"host"`
+	// Within is how long the asker waits for the answer; 0 sets no limit.
+	Within time.Duration `json:"within,omitempty"`
 }
 
 type changesParams struct {
