@@ -22,7 +22,7 @@ func nodeRules() []rule {
 		{code: ManifestMissing, severity: Critical, needs: []Need{NeedManifests}, causes: []Code{ManifestBroken}, find: findManifestMissing},
 		{code: ManifestFiles, severity: Critical, needs: []Need{NeedManifests}, find: findManifestFiles,
 			messages: []string{"open …: no such file or directory"}},
-		{code: ImageMissing, severity: Critical, needs: []Need{NeedLogs}, find: findSigns(cluster.SaidImage), rate: rateSign, passing: true,
+		{code: ImageMissing, severity: Critical, needs: []Need{NeedLogs}, find: findImageMissing, rate: rateSign, passing: true,
 			messages: []string{"ErrImagePull", "ImagePullBackOff"}, references: []string{"kubernetes/kubernetes#81756", "kubernetes/kubernetes#111796"}},
 		{code: SandboxReserved, severity: Warning, needs: []Need{NeedLogs}, find: findSigns(cluster.SaidSandboxReserved), rate: rateSign, passing: true,
 			messages: []string{"failed to reserve sandbox name"}, references: []string{"containerd/cri#1014"}},

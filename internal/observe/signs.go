@@ -1,6 +1,7 @@
 package observe
 
 import (
+	"regexp"
 	"strings"
 
 	"github.com/salvor-project/salvor/internal/cluster"
@@ -106,7 +107,7 @@ func apiPatterns() []pattern {
 		{cluster.SaidNoEncryptionKey, []string{"no matching prefix found"}, nil, a},
 		{cluster.SaidTokenSignature, []string{"invalid bearer token", "invalid signature"}, nil, a},
 		{cluster.SaidTokenSignature, []string{"square/go-jose: error in cryptographic primitive"}, nil, a},
-		{cluster.SaidWebhook, []string{"failed calling webhook"}, nil, nil},
+		{cluster.SaidWebhook, []string{"failed calling webhook"}, []string{"failing open"}, nil},
 		{cluster.SaidAPIService, []string{"failing or missing response from"}, nil, a},
 		{cluster.SaidAPIService, []string{"FailedDiscoveryCheck"}, nil, a},
 		{cluster.SaidRVTooLarge, []string{"Too large resource version"}, nil, nil},
@@ -185,6 +186,26 @@ func (p pattern) matches(component, line string) bool {
 		if strings.Contains(line, s) {
 			return false
 		}
+	}
+	return p.exact(line)
+}
+
+// controlPod is how the kubelet names a static pod of the control plane: as
+// namespace/name, and before 1.20 as name_namespace(uid). What users run is
+// theirs, and its lines stand in the same log.
+var controlPod = regexp.MustCompile(`kube-system/(?:etcd|kube-apiserver|kube-controller-manager|kube-scheduler)-|\b(?:etcd|kube-apiserver|kube-controller-manager|kube-scheduler)-[a-z0-9.-]+_kube-system\(`)
+
+// systemRole is a role without which the control plane itself does not work.
+var systemRole = regexp.MustCompile(`RBAC: .*role\.rbac\.authorization\.k8s\.io \\?"(?:system|kubeadm):`)
+
+// exact tells of a line with a pattern's texts whether it is about the control
+// plane, where others say the same of their own.
+func (p pattern) exact(line string) bool {
+	switch p.cause {
+	case cluster.SaidImage:
+		return controlPod.MatchString(line)
+	case cluster.SaidForbiddenRBAC:
+		return systemRole.MatchString(line)
 	}
 	return true
 }

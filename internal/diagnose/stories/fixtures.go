@@ -155,7 +155,10 @@ func nodeFixtures() []Fixture {
 		}},
 		{diagnose.RuntimeDBDamaged, func(w *World) { w.Said("m2", "containerd", cluster.SaidRuntimeDB, 2) }},
 		{diagnose.SandboxReserved, func(w *World) { w.Said("m2", "kubelet", cluster.SaidSandboxReserved, 2) }},
-		{diagnose.ImageMissing, func(w *World) { w.Said("m2", "kubelet", cluster.SaidImage, 2) }},
+		{diagnose.ImageMissing, func(w *World) {
+			w.Said("m2", "kubelet", cluster.SaidImage, 2)
+			delete(w.Kube("m2").Running.Value, "kube-scheduler")
+		}},
 		{diagnose.ManifestBroken, func(w *World) { (*manifests(w))[1].Pod = cluster.Unknown[cluster.StaticPod]("yaml: line 3") }},
 		{diagnose.ManifestDuplicate, func(w *World) {
 			bak := (*manifests(w))[1]
