@@ -103,11 +103,7 @@ func process(ctx context.Context, m cluster.Member) cluster.Known[cluster.Proces
 	if f.Value.Version = supervise.Version(ctx, m, f.Value); f.Value.Version == "" {
 		f.Value.Version = imageVersion(m)
 	}
-	var command []string
-	for _, a := range f.Value.Command {
-		command = append(command, string(Redact([]byte(a))))
-	}
-	f.Value.Command = command
+	f.Value.Command = RedactArgs(f.Value.Command)
 	return f
 }
 

@@ -155,9 +155,7 @@ func (m machine) staticPod(b []byte) cluster.Known[cluster.StaticPod] {
 		return cluster.Unknown[cluster.StaticPod]("%v", err)
 	}
 	out := cluster.StaticPod{Name: p.Name, Namespace: p.Namespace, Image: p.Image}
-	for _, a := range p.Command {
-		out.Command = append(out.Command, string(Redact([]byte(a))))
-	}
+	out.Command = RedactArgs(p.Command)
 	for _, f := range p.FileFlags() {
 		host, ok := p.OnHost(f)
 		if !ok {

@@ -2,6 +2,7 @@ package observe
 
 import (
 	"regexp"
+	"strings"
 )
 
 // cut stands where something secret was.
@@ -30,6 +31,14 @@ func secrets() []*regexp.Regexp {
 		`(?i)((?:client-key-data|token|id-token|refresh-token|secret|password|passwd|passphrase)"?\s*:\s*"?)[^\s"',}]{4,}`,
 		// NAME_TOKEN=…, --some-password=…, password …
 		`(?i)([A-Za-z0-9_.-]*(?:password|passwd|passphrase|token|secret|access[_-]?key|private[_-]?key|api[_-]?key|credentials?)[A-Za-z0-9_-]*\s*=\s*"?)[^\s"']+`,
+		// --some-password VALUE, also as two lines or elements of a list
+		`(?im)((?:^|[\s"'])--?[a-z0-9_.-]*(?:password|passwd|passphrase|token|secret|access[_-]?key|private[_-]?key|api[_-]?key|credentials?)[a-z0-9_-]*["']?(?:\s*,\s*|\s+(?:-\s+)?)["']?)[^\s"',-][^\s"',]*`,
+		// pass=… of a mount's options
+		`(?i)(\bpass\s*=\s*"?)[^\s"',]+`,
+		// a pod's environment in one line: JSON, JSON within JSON, flow YAML
+		`(?i)("name"\s*:\s*"[^"]*(?:pass|token|secret|key|credential)[^"]*"\s*,\s*"value"\s*:\s*")(?:[^"\\]|\\.)+`,
+		`(?i)(\\"name\\"\s*:\s*\\"[^"\\]*(?:pass|token|secret|key|credential)[^"\\]*\\"\s*,\s*\\"value\\"\s*:\s*\\")[^"\\]+`,
+		`(?i)(name:\s*['"]?[a-z0-9_.-]*(?:pass|token|secret|key|credential)[a-z0-9_.-]*['"]?\s*,\s*value:\s*['"]?)[^\n'"},]+`,
 		// a pod's environment: name and value on two lines
 		`(?i)(name:\s*"?[A-Za-z0-9_.-]*(?:password|passwd|token|secret|key|credential)[A-Za-z0-9_.-]*"?\s*\n\s*value:\s*)[^\n]+`,
 	} {
@@ -38,9 +47,14 @@ func secrets() []*regexp.Regexp {
 	return out
 }
 
-// filePaths are values that merely name a file: --service-account-key-file=/…
-// is no secret, and decides diagnoses.
-func isPath(value []byte) bool { return len(value) > 0 && value[0] == '/' }
+// namesFile matches what stands before a value that merely names a file:
+// --tls-private-key-file=/… is no secret, and decides diagnoses. A secret may
+// begin with a slash, too, so the name has to say it.
+var namesFile = regexp.MustCompile(`(?i)(?:file|path|dir)["']?(?:[\s:=,"'-])*$`)
+
+func isPath(before, value []byte) bool {
+	return len(value) > 0 && value[0] == '/' && namesFile.Match(before)
+}
 
 // Redact cuts keys, tokens and passwords out of a text. Paths of files that
 // hold them stay.
@@ -48,11 +62,28 @@ func Redact(b []byte) []byte {
 	for _, r := range secrets() {
 		b = r.ReplaceAllFunc(b, func(hit []byte) []byte {
 			kept := r.FindSubmatch(hit)[1]
-			if isPath(hit[len(kept):]) {
+			if isPath(kept, hit[len(kept):]) {
 				return hit
 			}
 			return append(append([]byte{}, kept...), cut...)
 		})
 	}
 	return b
+}
+
+// RedactArgs is Redact for a command line: a flag and its value may be two
+// arguments.
+func RedactArgs(args []string) []string {
+	var out []string
+	for i, a := range args {
+		clean := string(Redact([]byte(a)))
+		if i > 0 && strings.HasPrefix(args[i-1], "-") && !strings.Contains(args[i-1], "=") && !strings.ContainsAny(args[i-1], " \n") {
+			flag := args[i-1] + " "
+			if pair := string(Redact([]byte(flag + a))); strings.HasPrefix(pair, flag) && pair != flag+a {
+				clean = cut
+			}
+		}
+		out = append(out, clean)
+	}
+	return out
 }
