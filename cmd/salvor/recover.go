@@ -4,13 +4,17 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
+	"errors"
 	"fmt"
+	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/salvor-project/salvor/internal/casefile"
 	"github.com/salvor-project/salvor/internal/host"
+	"github.com/salvor-project/salvor/internal/observe"
 	"github.com/salvor-project/salvor/internal/plan"
 	"github.com/salvor-project/salvor/internal/remote"
 	"github.com/salvor-project/salvor/internal/report"
@@ -168,26 +172,39 @@ func (a *app) openCase(ctx context.Context, fleet *remote.Fleet, name string, s 
 	return folder, nil
 }
 
-// evidenceBudget is how long a host may take to hand its evidence over.
+// evidenceBudget is how long each host may take to hand its evidence over.
 const evidenceBudget = 20 * time.Second
 
-// preserve stores what every host can still show. A host that cannot be asked
-// is noted, never an error.
+// preserve stores what every host can still show; all are asked at the same
+// time. A host that cannot be asked is noted, never an error.
 func preserve(ctx context.Context, fleet *remote.Fleet, folder casefile.Folder) error {
-	ctx, cancel := context.WithTimeout(ctx, evidenceBudget)
-	defer cancel()
-	for _, h := range fleet.Hosts() {
-		files, err := h.Evidence(ctx, fleet.Config)
-		if err != nil {
-			if err := folder.WriteBytes("evidence/"+h.Name+"-missing.txt", []byte(err.Error()+"\n")); err != nil {
-				return err
-			}
+	hosts := fleet.Hosts()
+	errs := make([]error, len(hosts))
+	var wg sync.WaitGroup
+	for i, h := range hosts {
+		wg.Go(func() {
+			ctx, cancel := context.WithTimeout(ctx, evidenceBudget)
+			defer cancel()
+			files, err := h.Evidence(ctx, fleet.Config)
+			errs[i] = keep(folder, h.Name, files, err)
+		})
+	}
+	wg.Wait()
+	return errors.Join(errs...)
+}
+
+// keep stores one host's evidence, or why there is none. A host names its
+// files itself; a name that leads out of its folder is not followed.
+func keep(folder casefile.Folder, host string, files []observe.EvidenceFile, missing error) error {
+	if missing != nil {
+		return folder.WriteBytes("evidence/"+host+"-missing.txt", []byte(missing.Error()+"\n"))
+	}
+	for _, f := range files {
+		if !filepath.IsLocal(f.Name) {
 			continue
 		}
-		for _, f := range files {
-			if err := folder.WriteBytes("evidence/"+h.Name+"/"+f.Name, f.Data); err != nil {
-				return err
-			}
+		if err := folder.WriteBytes("evidence/"+host+"/"+f.Name, f.Data); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -81,7 +81,7 @@ func (m machine) evidence(ctx context.Context) []EvidenceFile {
 		for _, u := range units {
 			add("journal-"+u+".txt", func() ([]byte, error) { return journalctl(ctx, "--unit="+u) })
 		}
-		add("kernel.txt", func() ([]byte, error) { return journalctl(ctx, "--dmesg") })
+		add("kernel.txt", func() ([]byte, error) { return journalctl(ctx, kernelLines) })
 	}
 	add("mounts.txt", func() ([]byte, error) { return os.ReadFile(m.at("/proc/self/mountinfo")) })
 	add("fstab.txt", func() ([]byte, error) { return os.ReadFile(m.at("/etc/fstab")) })

@@ -87,10 +87,16 @@ func journal(ctx context.Context, component, member, unit string) cluster.LogFac
 	return f
 }
 
+// journalTail bounds what is taken of a journal, in bytes: lines can be long.
+const journalTail = 4 << 20
+
+// journalctl gives the last lines of the journal, however old they are: who
+// looks at noon wants to see what happened at three in the morning. An empty
+// journal is an error, since nothing is known then.
 func journalctl(ctx context.Context, args ...string) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, 4*time.Second)
 	defer cancel()
-	all := append([]string{"--no-pager", "--quiet", "--output=short-iso", "--since=-2h", "--lines=4000"}, args...)
+	all := append([]string{"--no-pager", "--quiet", "--output=short-iso", "--lines=4000"}, args...)
 	cmd := exec.CommandContext(ctx, "journalctl", all...)
 	var errs bytes.Buffer
 	cmd.Stderr = &errs
@@ -101,15 +107,22 @@ func journalctl(ctx context.Context, args ...string) ([]byte, error) {
 		}
 		return nil, fmt.Errorf("journalctl: %w", err)
 	}
-	return out, nil
+	if len(bytes.TrimSpace(out)) == 0 {
+		return nil, fmt.Errorf("journalctl: the journal holds nothing for %s", strings.Join(args, " "))
+	}
+	return out[max(0, len(out)-journalTail):], nil
 }
+
+// kernelLines picks the kernel's messages, of earlier boots too; --dmesg would
+// only give the current one's.
+const kernelLines = "_TRANSPORT=kernel"
 
 // kernel reads the kernel's messages: the journal's, else a log file.
 func (m machine) kernel(ctx context.Context) cluster.Known[[]cluster.Sign] {
 	f := cluster.LogFacts{Component: "kernel"}
 	if m.real() {
-		b, err := journalctl(ctx, "--dmesg")
-		if err == nil && len(bytes.TrimSpace(b)) > 0 {
+		b, err := journalctl(ctx, kernelLines)
+		if err == nil {
 			scan(&f, b)
 			return f.Signs
 		}
