@@ -196,7 +196,7 @@ func deciding(certs []cluster.Certificate, use string) []cluster.Certificate {
 // mountOf is the file system that holds a member's data dir, and the one that
 // the machine's configuration wants there.
 func mountOf(m cluster.Member) cluster.Known[cluster.FileSystem] {
-	here := machine{}
+	here := machine{host: m.Host, cfg: cluster.Config{Members: []cluster.Member{m}}}
 	table, err := here.mountTable()
 	if err != nil {
 		return cluster.Unknown[cluster.FileSystem]("%v", err)

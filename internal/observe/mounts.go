@@ -85,11 +85,16 @@ func (m machine) wantedMounts() []wanted {
 	return out
 }
 
-// required reads RequiresMountsFor of the units that name a path: a unit asks
-// for a mount that may not be there.
-func (m machine) required() []wanted {
+// required reads RequiresMountsFor of the unit of the member whose folder a
+// path is. Other units say nothing of it: the setting only asks for mounts that
+// are configured (systemd.unit(5)), and many name /var/lib.
+func (m machine) required(path string) []wanted {
+	unit := m.unitOf(path)
+	if unit == "" {
+		return nil
+	}
 	var out []wanted
-	for _, pattern := range []string{"/etc/systemd/system/*.service", "/etc/systemd/system/*.service.d/*.conf", "/lib/systemd/system/etcd*.service"} {
+	for _, pattern := range []string{"/etc/systemd/system/" + unit, "/etc/systemd/system/" + unit + ".d/*.conf", "/lib/systemd/system/" + unit} {
 		files, err := filepath.Glob(m.at(pattern))
 		if err != nil {
 			continue
@@ -110,6 +115,25 @@ func (m machine) required() []wanted {
 		}
 	}
 	return out
+}
+
+// unitOf is the systemd unit of the member of this machine whose data or WAL
+// dir a path is; empty where there is none.
+func (m machine) unitOf(path string) string {
+	for _, c := range m.cfg.Members {
+		if c.Host != m.host || path != c.DataDir && path != c.WALDir || c.Run.StaticPod != "" || c.Run.Process != nil {
+			continue
+		}
+		switch unit := c.Run.Systemd; {
+		case unit == "":
+			return "etcd.service"
+		case !strings.Contains(unit, "."):
+			return unit + ".service"
+		default:
+			return unit
+		}
+	}
+	return ""
 }
 
 // within tells whether path is dir or lies below it.
@@ -144,7 +168,7 @@ func (m machine) fileSystem(role, path string, table []mount) (cluster.FileSyste
 			out.Expected, out.ExpectedBy = w.point, w.by
 		}
 	}
-	for _, w := range m.required() {
+	for _, w := range m.required(path) {
 		if out.Expected == "" && out.MountPoint == "/" && within(path, w.point) && w.point != "/" {
 			out.Expected, out.ExpectedBy = w.point, w.by+" (RequiresMountsFor)"
 		}

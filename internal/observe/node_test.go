@@ -282,6 +282,10 @@ func TestMounts(t *testing.T) {
 	}
 	m.write("/etc/fstab", nil)
 	m.write("/proc/self/mountinfo", []byte("22 1 8:1 / / rw - ext4 /dev/sda1 rw\n"))
+	m.write("/etc/systemd/system/docker.service", []byte("[Unit]\nRequiresMountsFor=/var/lib /var/lib/etcd\n"))
+	if f, err := m.fileSystem("etcd-data", "/var/lib/etcd", []mount{{"/", "ext4", "/dev/sda1"}}); err != nil || f.Expected != "" {
+		t.Errorf("another unit's wish makes a mount: %+v, %v", f, err)
+	}
 	m.write("/etc/systemd/system/etcd.service", []byte("[Unit]\nRequiresMountsFor=/var/lib/etcd\n"))
 	if table, err = m.mountTable(); err != nil {
 		t.Fatal(err)
