@@ -71,7 +71,7 @@ func (r *Runner) over(s plan.Step, begun, done map[plan.StepID]bool) bool {
 				return true
 			}
 		case plan.ReleaseComponent:
-			if x.Host == s.Host && s.Action == plan.Action(plan.FenceComponent{Role: a.Role}) {
+			if x.Host == s.Host && s.Action == plan.Action(plan.FenceComponent(a)) {
 				return true
 			}
 		default:

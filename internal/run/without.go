@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/salvor-project/salvor/internal/cluster"
 	"github.com/salvor-project/salvor/internal/plan"
 )
 
@@ -203,7 +202,7 @@ func (r *Runner) leads(s plan.Step) bool {
 // lessenedService leaves out nodes and API servers that are missing. The step
 // becomes spare: who is missing may come back meanwhile and be counted.
 func (r *Runner) lessenedService(s plan.Step) plan.Step {
-	var up []cluster.Node
+	var up, urls []string // hosts and API servers that are left
 	lost := map[string]bool{}
 	for _, x := range r.plan.Steps {
 		n, ok := r.plan.Config.Node(x.Host)
@@ -214,7 +213,7 @@ func (r *Runner) lessenedService(s plan.Step) plan.Step {
 		switch x.Action.Kind() {
 		case plan.KindAwaitAPI:
 			if !away && r.gone[x.ID] == nil {
-				up = append(up, n)
+				up, urls = append(up, x.Host), append(urls, n.API)
 			}
 		case plan.KindRestartKubelet:
 			lost[n.NodeName()] = lost[n.NodeName()] || away || r.gone[x.ID] != nil
@@ -223,8 +222,8 @@ func (r *Runner) lessenedService(s plan.Step) plan.Step {
 		}
 	}
 	s.Spare = true
-	if len(up) > 0 && !slices.ContainsFunc(up, func(n cluster.Node) bool { return n.Host == s.Host }) {
-		s.Host = up[0].Host
+	if len(up) > 0 && !slices.Contains(up, s.Host) {
+		s.Host = up[0]
 	}
 	switch a := s.Action.(type) {
 	case plan.AwaitNodes:
@@ -232,10 +231,7 @@ func (r *Runner) lessenedService(s plan.Step) plan.Step {
 		a.Nodes = slices.DeleteFunc(slices.Clone(a.Nodes), func(name string) bool { return lost[name] })
 		s.Action = a
 	case plan.AwaitBalancer:
-		a.APIServers = nil
-		for _, n := range up {
-			a.APIServers = append(a.APIServers, n.API)
-		}
+		a.APIServers = urls
 		s.Action = a
 	default:
 	}
