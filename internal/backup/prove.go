@@ -226,10 +226,11 @@ func (t *trial) bundle(ctx context.Context, image string) error {
 	var reader bundle.Reader
 	err = datadir.Each(ctx, image, 0, func(kv *mvccpb.KeyValue) error { reader.Add(kv.Key, kv.Value); return ctx.Err() })
 	if err != nil {
-		if ctx.Err() != nil {
+		if ctx.Err() != nil || outside(err) {
 			return err
 		}
-		return nil // the check has named the damage
+		t.fail(ProofDamage, "rung", "bundle", "what", "the data cannot be read to hold the bundle against it: "+err.Error())
+		return nil
 	}
 	d := reader.Data()
 	if want := t.e.Manifest.Cluster.KubeSystemUID; want != "" && d.KubeSystemUID != want {

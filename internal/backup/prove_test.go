@@ -1,12 +1,14 @@
 package backup
 
 import (
+	"bytes"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/salvor-project/salvor/internal/bundle"
 	"github.com/salvor-project/salvor/internal/cluster"
 	"github.com/salvor-project/salvor/internal/vault"
 	"github.com/salvor-project/salvor/internal/vault/catalog"
@@ -70,5 +72,50 @@ func TestTheLocalSigningKeyIsTrusted(t *testing.T) {
 			t.Errorf("signing key %q: %v, %+v", key, err, all)
 		}
 		_ = v.Close() // a folder
+	}
+}
+
+// TestABundleThatCannotBeComparedFailsTheProof has a whole bundle, and data that
+// cannot be read beside it.
+func TestABundleThatCannotBeComparedFailsTheProof(t *testing.T) {
+	dir := t.TempDir()
+	key := filepath.Join(t.TempDir(), "sign")
+	if _, _, err := SigningKey(key); err != nil {
+		t.Fatal(err)
+	}
+	v, err := Open(&cluster.Vault{Plain: true, SigningKey: key, Targets: []cluster.VaultTarget{{Name: "a", Dir: dir}}}, Options{Write: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer v.Close()
+	b, err := v.Begin(t.Context(), catalog.Cluster{Name: "c"}, time.Time{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var text bytes.Buffer
+	if err := (bundle.Bundle{Format: bundle.Format, Cluster: "c", Created: time.Now()}).Write(&text); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.Part(t.Context(), BundlePart, &text); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.Commit(t.Context(), vault.Facts{Cluster: catalog.Cluster{Name: "c"}, Revision: 1}); err != nil {
+		t.Fatal(err)
+	}
+	cat, err := v.List(t.Context())
+	if err != nil || len(cat.Entries) != 1 {
+		t.Fatal(cat, err)
+	}
+	opened, err := v.OpenFrom(cat.Entries[0], nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	image := filepath.Join(dir, "image.db")
+	if err := os.WriteFile(image, bytes.Repeat([]byte("no db"), 9000), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	x := trial{v: v, e: cat.Entries[0], opened: opened, proof: catalog.Proof{Passed: true}}
+	if err := x.bundle(t.Context(), image); err != nil || x.proof.Passed || len(x.proof.Notes) == 0 || x.proof.Notes[0].Code != ProofDamage {
+		t.Errorf("%v, %+v", err, x.proof)
 	}
 }
