@@ -388,6 +388,9 @@ func (v view) summary(d Diagnosis) say.Text {
 
 // next is the command to type now; none when there is nothing to do.
 func next(d Diagnosis) string {
+	if has(d.Findings, HeldBack) {
+		return "salvor resume" // a case is open: a second one beside it would start from its middle
+	}
 	switch d.Scenario {
 	case Healthy:
 		if d.Cause == nil {

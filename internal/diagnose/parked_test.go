@@ -34,3 +34,20 @@ func TestManifestsGoneFromAllMasters(t *testing.T) {
 		t.Errorf("%d found missing, want 3: %s", n, d.Scenario)
 	}
 }
+
+// TestAnOpenCaseIsEndedFirst: whatever else is found, the case that holds pods
+// back comes first.
+func TestAnOpenCaseIsEndedFirst(t *testing.T) {
+	w := stories.Control().Dead("m1", "m2", "m3")
+	for _, n := range []string{"m1", "m2", "m3"} {
+		k := w.Kube(n)
+		kept := k.Manifests.Value[0]
+		kept.Path = "/etc/kubernetes/manifests.salvor/etcd.yaml"
+		k.Manifests.Value, k.Parked = k.Manifests.Value[1:], cluster.Is([]cluster.Manifest{kept})
+		delete(k.Running.Value, "etcd")
+	}
+	d := diagnose.Diagnose(w.Facts)
+	if d.Next != "salvor resume" || d.Cause == nil || d.Cause.Code != diagnose.HeldBack || has(d.Findings, diagnose.ManifestMissing) {
+		t.Errorf("next %q, cause %+v, %s", d.Next, d.Cause, d.Scenario)
+	}
+}

@@ -104,7 +104,7 @@ func (m machine) evidence(ctx context.Context) []EvidenceFile {
 // configuration is among them.
 func (m machine) smallFiles() []string {
 	var out []string
-	for _, pattern := range []string{m.staticPodPath() + "/*", "/etc/systemd/system/etcd*.service", "/etc/systemd/system/kubelet.service.d/*.conf",
+	for _, pattern := range []string{m.staticPodPath() + "/*", m.staticPodPath() + ".salvor/*", "/etc/systemd/system/etcd*.service", "/etc/systemd/system/kubelet.service.d/*.conf",
 		"/etc/systemd/system/*.mount", "/usr/lib/systemd/system/kubelet.service.d/*.conf", kubeletDir + "/config.yaml", kubeletDir + "/kubeadm-flags.env"} {
 		found, err := filepath.Glob(m.at(pattern))
 		if err != nil {
