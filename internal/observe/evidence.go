@@ -38,12 +38,16 @@ type EvidenceFile struct {
 // of certificates, the kernel's messages. It reads no values of etcd; keys,
 // tokens and passwords are cut out before anything leaves this function.
 func Evidence(ctx context.Context, cfg cluster.Config, host string) []EvidenceFile {
+	ctx, cancel := sooner(ctx)
+	defer cancel()
 	var out []EvidenceFile
 	for _, m := range cfg.Members {
 		if m.Host != host {
 			continue
 		}
-		out = append(out, listing(ctx, m))
+		half, done := context.WithTimeout(ctx, hostBudget/2)
+		out = append(out, inTime(half, EvidenceFile{m.Name + "-files.json", []byte(late + "\n")}, func() EvidenceFile { return listing(half, m) }))
+		done()
 		if p := m.Run.Process; p != nil && p.Log != "" {
 			out = append(out, textFile(m.Name+"-log.txt", func() ([]byte, error) { return tailBytes(p.Log, logTail) }))
 		}
@@ -65,10 +69,28 @@ func textFile(name string, read func() ([]byte, error)) EvidenceFile {
 	return EvidenceFile{name, b}
 }
 
+// fileLimit is how long one file may take: a disk that hangs must not cost the
+// evidence of all others.
+func fileLimit(ctx context.Context) time.Duration {
+	const most = 5 * time.Second
+	if end, ok := ctx.Deadline(); ok {
+		return min(most, time.Until(end)/3)
+	}
+	return most
+}
+
 // evidence is what the machine itself can show.
 func (m machine) evidence(ctx context.Context) []EvidenceFile {
 	var out []EvidenceFile
-	add := func(name string, read func() ([]byte, error)) { out = append(out, textFile(name, read)) }
+	add := func(name string, read func() ([]byte, error)) {
+		if ctx.Err() != nil {
+			out = append(out, EvidenceFile{name, []byte(late + "\n")})
+			return
+		}
+		ctx, cancel := context.WithTimeout(ctx, fileLimit(ctx))
+		defer cancel()
+		out = append(out, inTime(ctx, EvidenceFile{name, []byte(late + "\n")}, func() EvidenceFile { return textFile(name, read) }))
+	}
 	if m.real() {
 		units := []string{"kubelet"}
 		_, runtime := m.runtimeSocket()

@@ -69,3 +69,29 @@ func TestAHangingDiskHidesOnlyItself(t *testing.T) {
 		t.Fatal("the answer hangs with the disk")
 	}
 }
+
+// TestEvidenceWithoutTheFileThatHangs: one file that cannot be read costs no
+// other.
+func TestEvidenceWithoutTheFileThatHangs(t *testing.T) {
+	m := newMaster(t, authority(t))
+	if err := os.RemoveAll(m.at("/etc/fstab")); err != nil {
+		t.Fatal(err)
+	}
+	hanging(t, m.at("/etc/fstab"))
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+	defer cancel()
+	done := make(chan []EvidenceFile, 1)
+	go func() { done <- m.evidence(ctx) }()
+	select {
+	case files := <-done:
+		got := map[string]string{}
+		for _, f := range files {
+			got[f.Name] = string(f.Data)
+		}
+		if got["fstab.txt"] != late+"\n" || got["mounts.txt"] == "" || len(got["files/etc/kubernetes/manifests/kube-apiserver.yaml"]) < 20 {
+			t.Errorf("fstab %q, mounts %q, of %d files", got["fstab.txt"], got["mounts.txt"], len(files))
+		}
+	case <-time.After(6 * time.Second):
+		t.Fatal("the evidence hangs with one file")
+	}
+}
