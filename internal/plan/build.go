@@ -59,6 +59,9 @@ func Build(f cluster.Facts, d diagnose.Diagnosis, c Choices) (Plan, error) {
 	if err := b.plan.foreign(f); err != nil {
 		return Plan{}, err
 	}
+	if err := b.plan.unwritable(d); err != nil {
+		return Plan{}, err
+	}
 	p, err := b.plan.seal()
 	if err != nil {
 		return Plan{}, err

@@ -62,6 +62,25 @@ func (p Plan) foreign(f cluster.Facts) error {
 	return nil
 }
 
+// unwritable refuses a plan that would build a data dir on a file system which is
+// full or read-only: it would stop half way, with the control plane held back.
+func (p Plan) unwritable(d diagnose.Diagnosis) error {
+	for _, s := range p.Steps {
+		switch s.Action.(type) {
+		case BuildMember, SetAside:
+		default:
+			continue
+		}
+		for _, f := range d.Findings {
+			m, ok := p.Config.Member(f.Subject)
+			if ok && m.Host == s.Host && (f.Code == diagnose.DiskFull || f.Code == diagnose.DiskReadOnly) {
+				return fmt.Errorf("%w: %s", ErrRefused, f.Text)
+			}
+		}
+	}
+	return nil
+}
+
 // lossOf gives what a plan loses. A snapshot of members of which none is one
 // of ours tells nothing about what is missing from it: it may be that of
 // another cluster.
