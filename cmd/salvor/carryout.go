@@ -137,10 +137,23 @@ func (a *app) conclude(folder casefile.Folder, v casefile.Verdict) error {
 	if err != nil {
 		return err
 	}
+	if !v.Passed && lacksSteps(v) {
+		return hint(errVerdict, "see %s; once the cause is mended, `salvor resume %s` does what is missing", folder.Path("report.md"), folder.Dir)
+	}
 	if !v.Passed {
 		return hint(errVerdict, "see %s; the old data is kept aside: `salvor rollback %s` puts it back", folder.Path("report.md"), folder.Dir)
 	}
 	return nil
+}
+
+// lacksSteps tells a run that went on without steps that it could do without.
+func lacksSteps(v casefile.Verdict) bool {
+	for _, c := range v.Checks {
+		if c.Name == "steps" && c.Result == casefile.Failed {
+			return true
+		}
+	}
+	return false
 }
 
 // writeReports renders the case folder in every form.

@@ -17,8 +17,8 @@ type Verdict struct {
 // Check is one expectation held against what was observed.
 type Check struct {
 	// Name is stable and kebab-case: "one-leader", "members", "hash-equal",
-	// "alarms", "content", "revision", "canary", "old-watch"; "steps" stands only where the run went on
-	// without some.
+	// "alarms", "content", "revision", "canary", "old-watch"; "steps" stands
+	// only where the run went on without some.
 	Name   string  `json:"name"`
 	Result Outcome `json:"result"`
 	// Text says what was found, or why it could not be.

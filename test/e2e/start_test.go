@@ -16,7 +16,7 @@ func TestPortTaken(t *testing.T) {
 	thief, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(l.node("m2").client)))
 	must(t, err)
 	defer thief.Close()
-	l.salvor("recover", "--accept-loss", "unknown").want(t, 20, "start-member@m2", "address already in use", "salvor resume")
+	l.salvor("recover", "--accept-loss", "unknown").want(t, 13, "start-member@m2", "address already in use", "salvor resume")
 	must(t, thief.Close())
 	l.resumes()
 }
@@ -31,7 +31,7 @@ func TestMemberDiesAtStart(t *testing.T) {
 	n.cert = filepath.Join(l.dir, "broken.crt")
 	must(t, os.WriteFile(n.cert, []byte("broken"), 0o600))
 	l.write()
-	l.salvor("recover", "--accept-loss", "unknown").want(t, 20, "start-member@m3", "it ended", "salvor resume")
+	l.salvor("recover", "--accept-loss", "unknown").want(t, 13, "start-member@m3", "it ended", "salvor resume")
 	n.cert = good
 	l.writeEtcd(n)
 	l.resumes()
