@@ -124,18 +124,7 @@ func (a *app) formats(known ...string) error {
 			return nil
 		}
 	}
-	return usageError{errors.New("output " + a.output + " is not known here: use one of " + joined(known))}
-}
-
-func joined(list []string) string {
-	out := ""
-	for i, s := range list {
-		if i > 0 {
-			out += ", "
-		}
-		out += s
-	}
-	return out
+	return usageError{errors.New("output " + a.output + " is not known here: use one of " + strings.Join(known, ", "))}
 }
 
 // defaultCases is the operator's own state folder.

@@ -14,6 +14,7 @@ import (
 	"sync"
 
 	"github.com/salvor-project/salvor/internal/cluster"
+	"github.com/salvor-project/salvor/internal/durable"
 	"go.etcd.io/etcd/client/pkg/v3/types"
 	"go.etcd.io/etcd/server/v3/config"
 	"go.etcd.io/etcd/server/v3/etcdserver/api/membership"
@@ -278,7 +279,7 @@ func (w *restorer) room(size int64) error {
 	for _, s := range w.stages {
 		parent := filepath.Dir(s.dir)
 		need[deviceOf(parent)] += size + size/50 + raftBytes
-		if err := room(parent, need[deviceOf(parent)]); err != nil {
+		if err := durable.Room(parent, need[deviceOf(parent)]); err != nil {
 			return err
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"syscall"
 
 	"github.com/salvor-project/salvor/internal/cluster"
+	"github.com/salvor-project/salvor/internal/durable"
 )
 
 // Source names what is salvaged: the db of one member and the log of the same
@@ -108,7 +109,7 @@ func salvage(ctx context.Context, s Source, out string, progress func(done, tota
 	}
 	debug.FreeOSMemory() // a whole segment of the log is done with
 	body := int64(p.meta.end) * int64(p.meta.pageSize)
-	if err := room(filepath.Dir(out), 2*body+3*t.bytes+64<<20); err != nil {
+	if err := durable.Room(filepath.Dir(out), 2*body+3*t.bytes+64<<20); err != nil {
 		return Report{}, err
 	}
 	m := &meter{total: p.size + body + 2*t.bytes, report: progress}
@@ -340,24 +341,6 @@ func deviceOf(path string) uint64 {
 		err = syscall.Stat(path, &s)
 	}
 	return uint64(s.Dev)
-}
-
-// room checks that the file system of a folder, or of the nearest one above it
-// that exists, has at least need bytes left.
-func room(dir string, need int64) error {
-	var s syscall.Statfs_t
-	err := syscall.Statfs(dir, &s)
-	for errors.Is(err, fs.ErrNotExist) && dir != filepath.Dir(dir) {
-		dir = filepath.Dir(dir)
-		err = syscall.Statfs(dir, &s)
-	}
-	if err != nil {
-		return fmt.Errorf("ask for the room in %s: %w", dir, err)
-	}
-	if free := int64(s.Bavail) * s.Bsize; free < need {
-		return fmt.Errorf("%s has %d bytes free and %d are needed: free some, or choose another folder", dir, free, need)
-	}
-	return nil
 }
 
 // meter adds up progress in bytes.

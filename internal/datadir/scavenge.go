@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 
 	"github.com/salvor-project/salvor/internal/cluster"
+	"github.com/salvor-project/salvor/internal/durable"
 )
 
 // Scavenged tells what was found among the pages of a db whose tree is broken,
@@ -118,7 +119,7 @@ func scavenge(ctx context.Context, s Source, out string, progress func(done, tot
 	}
 	defer sc.p.close()
 	sc.m = &meter{total: 3 * sc.p.size, report: progress}
-	if err := room(filepath.Dir(out), 3*sc.p.size+64<<20); err != nil {
+	if err := durable.Room(filepath.Dir(out), 3*sc.p.size+64<<20); err != nil {
 		return Scavenged{}, err
 	}
 	if err := sc.collect(ctx); err != nil {
