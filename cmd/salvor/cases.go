@@ -19,6 +19,9 @@ type caseLine struct {
 	Where    string `json:"where"`
 	Scenario string `json:"scenario,omitempty"`
 	State    string `json:"state"`
+
+	// cluster is the name of the cluster that the case's plan is for.
+	cluster string
 }
 
 func (a *app) casesCommand() *cobra.Command {
@@ -79,7 +82,7 @@ func localCases(parent string) ([]caseLine, error) {
 		}
 		l := caseLine{Name: c.Name, Where: folder.Dir, State: stateOf(c)}
 		if c.Plan != nil {
-			l.Scenario = string(c.Plan.Scenario)
+			l.Scenario, l.cluster = string(c.Plan.Scenario), c.Plan.Config.Cluster
 		} else if c.Diagnosis != nil {
 			l.Scenario = string(c.Diagnosis.Scenario)
 		}

@@ -83,6 +83,9 @@ func (a *app) interruptedCase(ctx context.Context) (name, from string, err error
 	if err != nil {
 		return "", "", err
 	}
+	if cfg, err := a.load(); err == nil { // another cluster's case is not meant
+		lines = slices.DeleteFunc(lines, func(l caseLine) bool { return l.cluster != "" && l.cluster != cfg.Cluster })
+	}
 	if name, err = only(lines); name != "" || err != nil {
 		return name, "", err
 	}
