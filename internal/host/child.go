@@ -85,7 +85,7 @@ type childStream struct {
 	cmd    *exec.Cmd
 	in     *os.File
 	out    *os.File
-	tail   tail
+	tail   Tail
 	cancel context.CancelFunc
 	done   chan struct{}
 	err    error // written before done is closed

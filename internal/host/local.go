@@ -64,7 +64,7 @@ func (l Local) Start(ctx context.Context, args ...string) (Stream, error) {
 type localStream struct {
 	in     *io.PipeWriter
 	out    *io.PipeReader
-	tail   tail
+	tail   Tail
 	cancel context.CancelFunc
 	stop   func() bool
 	done   chan struct{}

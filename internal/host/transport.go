@@ -41,14 +41,15 @@ const DefaultGrace = 10 * time.Second
 // tailSize is how much of a session's standard error is kept, in bytes.
 const tailSize = 4 << 10
 
-// tail keeps the last bytes that were written to it.
-type tail struct {
+// Tail keeps the last 4 KiB that were written to it: what a program said before
+// it failed, for messages. Its zero value is ready, also for several writers.
+type Tail struct {
 	mu  sync.Mutex
 	buf []byte
 }
 
 // Write never fails.
-func (t *tail) Write(p []byte) (int, error) {
+func (t *Tail) Write(p []byte) (int, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.buf = append(t.buf, p...)
@@ -59,7 +60,7 @@ func (t *tail) Write(p []byte) (int, error) {
 }
 
 // String gives what was kept, without surrounding space.
-func (t *tail) String() string {
+func (t *Tail) String() string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return strings.TrimSpace(string(t.buf))

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"golang.org/x/crypto/ssh"
+
+	"github.com/salvor-project/salvor/internal/host"
 )
 
 // traffic counts the bytes of a machine's connections.
@@ -48,7 +50,7 @@ type conn struct {
 	wire   *counted
 	first  net.Conn    // closing it frees everything that waits
 	below  []io.Closer // the nearest first
-	banner *tail
+	banner *host.Tail
 	done   chan struct{} // closed when the connection has ended
 
 	mu  sync.Mutex
@@ -57,7 +59,7 @@ type conn struct {
 
 // dial connects, through the machines on the way.
 func (o Options) dial(ctx context.Context, t *traffic) (*conn, error) {
-	c := &conn{banner: &tail{}, done: make(chan struct{})}
+	c := &conn{banner: &host.Tail{}, done: make(chan struct{})}
 	var last *ssh.Client
 	for _, hop := range append(append([]Address{}, o.Jump...), o.Address) {
 		raw, err := o.open(ctx, last, hop)
@@ -128,7 +130,7 @@ func (o Options) open(ctx context.Context, last *ssh.Client, to Address) (net.Co
 }
 
 // handshake proves both sides to each other.
-func (o Options) handshake(ctx context.Context, raw net.Conn, to Address, banner *tail) (*ssh.Client, error) {
+func (o Options) handshake(ctx context.Context, raw net.Conn, to Address, banner *host.Tail) (*ssh.Client, error) {
 	j, err := newJudge(o.Name, to.dial(), o.KnownHosts)
 	if err != nil {
 		return nil, err
@@ -167,7 +169,7 @@ func (o Options) handshake(ctx context.Context, raw net.Conn, to Address, banner
 }
 
 // unwelcome explains why no key let us in.
-func (o Options) unwelcome(to Address, keys offer, banner *tail, err error) error {
+func (o Options) unwelcome(to Address, keys offer, banner *host.Tail, err error) error {
 	offered := strings.Join(keys.notes, "; ")
 	if offered == "" {
 		offered = "none: there is no agent and no key file"

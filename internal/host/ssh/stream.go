@@ -26,8 +26,8 @@ type stream struct {
 	session *ssh.Session
 	in      *io.PipeWriter
 	out     *io.PipeReader
-	tail    tail // standard error
-	noise   tail // what came before the launcher's word
+	tail    host.Tail // standard error
+	noise   host.Tail // what came before the launcher's word
 	pid     atomic.Int64
 	done    chan struct{}
 	err     error // written before done is closed
