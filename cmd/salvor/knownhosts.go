@@ -21,7 +21,7 @@ func (a *app) knownHostsCommand() *cobra.Command {
 		Args:  args(cobra.NoArgs),
 		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	fingerprint := ""
+	fingerprint, file := "", ""
 	accept := &cobra.Command{
 		Use:   "accept HOST...",
 		Short: "Show the host key of a machine, and accept it if you agree",
@@ -37,6 +37,7 @@ HOST is a host of the configuration, or [user@]host[:port].
 		Args: args(cobra.MinimumNArgs(1)),
 	}
 	accept.Flags().StringVar(&fingerprint, "fingerprint", "", "do not ask; accept only keys with this fingerprint (SHA256:…)")
+	accept.Flags().StringVar(&file, "known-hosts", "", "the file of known host keys, in the place of salvor.yaml's or ssh's own (as for `salvor init`)")
 	accept.RunE = func(c *cobra.Command, list []string) error {
 		if err := a.formats("text"); err != nil {
 			return err
@@ -45,7 +46,7 @@ HOST is a host of the configuration, or [user@]host[:port].
 			return usageError{fmt.Errorf("--fingerprint %q: one begins with SHA256: and is written as ssh-keygen -l does", fingerprint)}
 		}
 		for _, name := range list {
-			if err := a.acceptHost(c, name, fingerprint); err != nil {
+			if err := a.acceptHost(c, name, fingerprint, file); err != nil {
 				return err
 			}
 		}
@@ -71,10 +72,13 @@ func (a *app) named(name string) (cluster.Host, error) {
 	return cluster.Host{}, fmt.Errorf("host %q is not in the configuration, and is no address", name)
 }
 
-func (a *app) acceptHost(c *cobra.Command, name, fingerprint string) error {
+func (a *app) acceptHost(c *cobra.Command, name, fingerprint, file string) error {
 	h, err := a.named(name)
 	if err != nil {
 		return usageError{err}
+	}
+	if file != "" {
+		h.KnownHosts = ownPath(file)
 	}
 	if h.Via != cluster.ViaSSH {
 		return usageError{fmt.Errorf("host %s is not reached over SSH", name)}

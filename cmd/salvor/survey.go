@@ -60,6 +60,9 @@ func (a *app) survey(ctx context.Context, w wanted, o config.Options) (config.Fo
 				fmt.Fprintf(a.err, "%s: %s\n", s.Host.Address, s.Err)
 			}
 		}
+		if w.knownHosts != "" {
+			fmt.Fprintf(a.err, "where a host key is not known: give `salvor known-hosts accept` the same --known-hosts %s\n", w.knownHosts)
+		}
 	}
 	return found, err
 }

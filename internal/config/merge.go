@@ -24,10 +24,15 @@ type Surveyed struct {
 // what the machines call it.
 func Merge(list []Surveyed, name string) (Found, error) {
 	m := merger{out: Found{Config: cluster.Config{Cluster: name}}}
+	answered := 0
 	for _, s := range list {
 		if s.Err == nil {
+			answered++
 			m.add(s)
 		}
+	}
+	if answered == 0 {
+		return Found{}, fmt.Errorf("discover: none of the %d machines could be reached", len(list))
 	}
 	if len(m.out.Config.Members) == 0 {
 		return Found{}, fmt.Errorf("discover: %w: none of the machines that answered runs one; name the machines of the etcd members with --host", ErrNothing)
