@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/user"
+	"slices"
 	"time"
 
 	"github.com/salvor-project/salvor/internal/casefile"
@@ -140,6 +141,9 @@ func (a *app) conclude(folder casefile.Folder, v casefile.Verdict) error {
 	if !v.Passed && lacksSteps(v) {
 		return hint(errVerdict, "see %s; once the cause is mended, `salvor resume %s` does what is missing", folder.Path("report.md"), folder.Dir)
 	}
+	if !v.Passed && nothingElse(v, "api-ready", "nodes", "endpoints", "load-balancer") {
+		return hint(errVerdict, "see %s; etcd itself is proven. Once the cause is mended, `salvor verify %s` looks again", folder.Path("report.md"), folder.Dir)
+	}
 	if !v.Passed {
 		return hint(errVerdict, "see %s; the old data is kept aside: `salvor rollback %s` puts it back", folder.Path("report.md"), folder.Dir)
 	}
@@ -154,6 +158,16 @@ func lacksSteps(v casefile.Verdict) bool {
 		}
 	}
 	return false
+}
+
+// nothingElse tells that no other checks than these have not passed.
+func nothingElse(v casefile.Verdict, names ...string) bool {
+	for _, c := range v.Checks {
+		if c.Result != casefile.Passed && c.Result != casefile.NotApplicable && !slices.Contains(names, c.Name) {
+			return false
+		}
+	}
+	return true
 }
 
 // writeReports renders the case folder in every form.

@@ -68,13 +68,14 @@ func (a *app) undo(ctx context.Context, arg string, k consent, clean bool) error
 }
 
 // stillProven looks again before anything is deleted: a passed verdict may be
-// old, and the case may have been rolled back since, as a whole or in part.
+// old, and the case may have been rolled back since, as a whole or in part. That
+// a node or a load balancer is out of service today has nothing to do with it.
 func (a *app) stillProven(ctx context.Context, fleet *remote.Fleet, folder casefile.Folder, p plan.Plan) error {
 	v, err := a.prove(ctx, fleet, folder, p, steady)
 	switch {
 	case err != nil:
 		return err
-	case !v.Passed:
+	case !v.Passed && !nothingElse(v, "nodes", "endpoints", "load-balancer"):
 		return hint(fmt.Errorf("%w any more: nothing is deleted", errVerdict), "`salvor verify %s` says what differs; `salvor diagnose` says what the cluster needs now", folder.Dir)
 	}
 	return nil

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"net/url"
+	"strconv"
 	"time"
 )
 
@@ -34,6 +36,9 @@ type Node struct {
 	Ready bool
 	// Why is the reason when it is not Ready.
 	Why string
+	// Changed is when it last became Ready, or ceased to be; zero when that is
+	// not said.
+	Changed time.Time
 	// Renewed is when its kubelet last renewed its lease; zero when there is
 	// none.
 	Renewed time.Time
@@ -46,7 +51,10 @@ func (c *Client) Nodes(ctx context.Context) (list []Node, now time.Time, err err
 		Items []struct {
 			Metadata objectMeta `json:"metadata"`
 			Status   struct {
-				Conditions []struct{ Type, Status, Reason, Message string }
+				Conditions []struct {
+					Type, Status, Reason, Message string
+					LastTransitionTime            time.Time
+				}
 			} `json:"status"`
 		} `json:"items"`
 	}
@@ -74,7 +82,7 @@ func (c *Client) Nodes(ctx context.Context) (list []Node, now time.Time, err err
 		out := Node{Name: n.Metadata.Name, Renewed: renewed[n.Metadata.Name], Why: "it says nothing"}
 		for _, cond := range n.Status.Conditions {
 			if cond.Type == "Ready" {
-				out.Ready, out.Why = cond.Status == "True", cond.Reason+": "+cond.Message
+				out.Ready, out.Why, out.Changed = cond.Status == "True", cond.Reason+": "+cond.Message, cond.LastTransitionTime
 			}
 		}
 		list = append(list, out)
@@ -82,14 +90,17 @@ func (c *Client) Nodes(ctx context.Context) (list []Node, now time.Time, err err
 	return list, now, nil
 }
 
-// Endpoints lists the addresses behind the service "kubernetes": those of the
-// API servers that count as alive.
+// Endpoints lists the addresses behind the service "kubernetes", each with its
+// port: those of the API servers that count as alive.
 func (c *Client) Endpoints(ctx context.Context) ([]string, error) {
 	var slices struct {
 		Items []struct {
 			Endpoints []struct {
 				Addresses []string `json:"addresses"`
 			} `json:"endpoints"`
+			Ports []struct {
+				Port int `json:"port"`
+			} `json:"ports"`
 		} `json:"items"`
 	}
 	path := "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices?labelSelector=" + url.QueryEscape("kubernetes.io/service-name=kubernetes")
@@ -98,8 +109,14 @@ func (c *Client) Endpoints(ctx context.Context) ([]string, error) {
 	}
 	var out []string
 	for _, s := range slices.Items {
+		port := 443
+		if len(s.Ports) > 0 && s.Ports[0].Port > 0 {
+			port = s.Ports[0].Port
+		}
 		for _, e := range s.Endpoints {
-			out = append(out, e.Addresses...)
+			for _, a := range e.Addresses {
+				out = append(out, net.JoinHostPort(a, strconv.Itoa(port)))
+			}
 		}
 	}
 	return out, nil

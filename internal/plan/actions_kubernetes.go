@@ -46,15 +46,20 @@ type RestartKubelet struct{}
 
 // AwaitNodes waits, through the API server of the step's host, until these
 // nodes are Ready with leases that were renewed since, and until the endpoints
-// of the service "kubernetes" are as many as there are API servers.
+// of the service "kubernetes" lead to these API servers and nowhere that nobody
+// answers. Nodes that were out of service long before are waited for only for a
+// while.
 type AwaitNodes struct {
 	Nodes      []string `json:"nodes"`
 	APIServers int      `json:"apiServers"`
+	// URLs are those of the API servers; without them they are only counted.
+	URLs []string `json:"urls,omitempty"`
 }
 
 // AwaitBalancer waits, from the step's host, until the load balancer answers
 // and has led to every one of these API servers, which it is told by the
-// certificates that they serve.
+// certificates that they serve. Of one that ends TLS itself only the answer is
+// wanted.
 type AwaitBalancer struct {
 	URL        string   `json:"url"`
 	APIServers []string `json:"apiServers"`

@@ -104,16 +104,17 @@ func (b *builder) quiet(m cluster.Member, needs []StepID) []StepID {
 
 // release lets the control plane go again after etcd is proven: one API
 // server, which has to take a write, then the others and what works through
-// them, then the kubelets, then nodes and load balancer. The first one alone has
-// to succeed: a sick machine must not keep the others down.
+// them, then the kubelets, then nodes and load balancer. All of it is spare: a
+// sick machine must not keep the others down, and verification says what is not
+// back. Where the first API server does not come up, the next takes its part.
 func (b *builder) release(proven StepID, kubelets bool) {
 	needs := append([]StepID{proven}, b.restFenced...)
 	apis := b.serving()
 	if len(apis) == 0 {
 		return
 	}
-	up := b.add(apis[0].Host, apiServerOf(apis[0]), ReleaseComponent{Role: cluster.RoleAPIServer}, needs...)
-	first := b.add(apis[0].Host, apis[0].Host, AwaitAPI{Canary: b.choices.Case}, up)
+	up := b.addSpare(apis[0].Host, apiServerOf(apis[0]), ReleaseComponent{Role: cluster.RoleAPIServer}, needs...)
+	first := b.addSpare(apis[0].Host, apis[0].Host, AwaitAPI{Canary: b.choices.Case}, up)
 	last := []StepID{first}
 	for _, n := range apis[1:] {
 		up := b.addSpare(n.Host, apiServerOf(n), ReleaseComponent{Role: cluster.RoleAPIServer}, first)
@@ -182,7 +183,8 @@ func (b *builder) restartKubelets(needs []StepID) []StepID {
 	return all
 }
 
-// serve waits for nodes and load balancer.
+// serve waits for nodes and load balancer; what they do is no part of etcd, so
+// that the run goes on without them.
 func (b *builder) serve(apis []cluster.Node, needs []StepID) {
 	var nodes, urls []string
 	for _, n := range b.nodes() {
@@ -192,9 +194,9 @@ func (b *builder) serve(apis []cluster.Node, needs []StepID) {
 		urls = append(urls, n.API)
 	}
 	through := apis[0]
-	b.add(through.Host, through.Host, AwaitNodes{Nodes: nodes, APIServers: len(apis)}, needs...)
+	b.addSpare(through.Host, through.Host, AwaitNodes{Nodes: nodes, APIServers: len(apis), URLs: urls}, needs...)
 	if lb := b.facts.Config.Kubernetes.LoadBalancer; lb != "" {
-		b.add(through.Host, "load-balancer", AwaitBalancer{URL: lb, APIServers: urls}, needs...)
+		b.addSpare(through.Host, "load-balancer", AwaitBalancer{URL: lb, APIServers: urls}, needs...)
 	}
 	b.plan.Expect.APIServers = urls
 	b.plan.Expect.Nodes = nodes

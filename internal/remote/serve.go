@@ -36,12 +36,13 @@ func Methods(version string) host.Methods {
 		methodDone:  method(done),
 		methodDo:    method(do),
 
-		methodSurvey:   method(survey),
-		methodJudgeAPI: method(judgeAPI),
-		methodMembers:  method(members),
-		methodDisks:    method(disks),
-		methodBundle:   method(collect),
-		methodData:     method(data),
+		methodSurvey:       method(survey),
+		methodJudgeAPI:     method(judgeAPI),
+		methodJudgeService: method(judgeService),
+		methodMembers:      method(members),
+		methodDisks:        method(disks),
+		methodBundle:       method(collect),
+		methodData:         method(data),
 	}
 }
 

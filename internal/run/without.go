@@ -29,6 +29,13 @@ func (r *Runner) hindered(s plan.Step) error {
 			return awayError{c.FromHost, err}
 		}
 	}
+	switch s.Action.Kind() {
+	case plan.KindAwaitNodes, plan.KindAwaitBalancer:
+		if !r.anyAPI() {
+			return errors.New("no API server is ready, so that there is nobody to ask")
+		}
+	default:
+	}
 	for _, id := range s.Needs {
 		n, ok := r.plan.Step(id)
 		if why := r.gone[id]; why != nil && ok && n.Host == s.Host && completes(s.Action, n.Action) {
@@ -36,6 +43,21 @@ func (r *Runner) hindered(s plan.Step) error {
 		}
 	}
 	return nil
+}
+
+// anyAPI tells whether an API server is left that came up, or that is still to.
+func (r *Runner) anyAPI() bool {
+	some := false
+	for _, x := range r.plan.Steps {
+		if x.Action.Kind() != plan.KindAwaitAPI {
+			continue
+		}
+		some = true
+		if _, away := r.away[x.Host]; !away && r.gone[x.ID] == nil {
+			return true
+		}
+	}
+	return !some
 }
 
 // completes tells whether an action makes no sense without another that comes
@@ -200,7 +222,8 @@ func (r *Runner) leads(s plan.Step) bool {
 }
 
 // lessenedService leaves out nodes and API servers that are missing. The step
-// becomes spare: who is missing may come back meanwhile and be counted.
+// is spare then, whatever the plan says: who is missing may come back meanwhile
+// and be counted.
 func (r *Runner) lessenedService(s plan.Step) plan.Step {
 	var up, urls []string // hosts and API servers that are left
 	lost := map[string]bool{}
@@ -227,7 +250,7 @@ func (r *Runner) lessenedService(s plan.Step) plan.Step {
 	}
 	switch a := s.Action.(type) {
 	case plan.AwaitNodes:
-		a.APIServers = len(up)
+		a.APIServers, a.URLs = len(up), urls
 		a.Nodes = slices.DeleteFunc(slices.Clone(a.Nodes), func(name string) bool { return lost[name] })
 		s.Action = a
 	case plan.AwaitBalancer:

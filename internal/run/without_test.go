@@ -77,7 +77,7 @@ func TestWhatWaitsForAllWaitsForThoseThatAreLeft(t *testing.T) {
 		t.Errorf("canary: %+v", s)
 	}
 	s = r.lessened(r.get(t, "await-nodes@hm1"))
-	if a, ok := s.Action.(plan.AwaitNodes); !ok || s.Host != "hm2" || a.APIServers != 1 || !slices.Equal(a.Nodes, []string{"hm2", "hm3", "w2"}) || !s.Spare {
+	if a, ok := s.Action.(plan.AwaitNodes); !ok || s.Host != "hm2" || a.APIServers != 1 || !slices.Equal(a.URLs, []string{"https://hm2"}) || !slices.Equal(a.Nodes, []string{"hm2", "hm3", "w2"}) || !s.Spare {
 		t.Errorf("nodes: %+v", s)
 	}
 	s = r.lessened(r.get(t, "await-balancer@load-balancer"))
@@ -103,7 +103,9 @@ func TestWhatTheRunMayDoWithout(t *testing.T) {
 		"await-api@hm2":                        {"", ""},
 		"restart-kubelet@hm2":                  {"", ""},
 		"salvage@m1":                           {"cannot do without", "failed"},
-		"release-component@kube-apiserver.hm1": {"", "failed"},
+		"release-component@kube-apiserver.hm1": {"", ""},
+		"await-nodes@hm1":                      {"", ""},
+		"await-balancer@load-balancer":         {"", ""},
 	} {
 		r := rebuild(t)
 		s := r.get(t, id)
@@ -124,6 +126,25 @@ func TestWhatTheRunMayDoWithout(t *testing.T) {
 	r.away["hm1"] = errTest
 	if s := r.get(t, "copy-files@hm2-image"); r.dispensable(s, all, r.hindered(s)) == nil {
 		t.Error("a copy from a machine that is away is taken for granted")
+	}
+}
+
+// TestNobodyIsWaitedForWithoutAnAPI: when no API server comes up, nodes and load
+// balancer are not waited for in vain; as long as one may, they are.
+func TestNobodyIsWaitedForWithoutAnAPI(t *testing.T) {
+	r := rebuild(t)
+	for i, id := range []plan.StepID{"await-api@hm1", "await-api@hm2", "await-api@hm3"} {
+		for _, wait := range []plan.StepID{"await-nodes@hm1", "await-balancer@load-balancer"} {
+			if err := r.hindered(r.lessened(r.get(t, wait))); err != nil {
+				t.Errorf("with %d API servers missing: %v", i, err)
+			}
+		}
+		r.gone[id] = errTest
+	}
+	for _, wait := range []plan.StepID{"await-nodes@hm1", "await-balancer@load-balancer"} {
+		if s := r.lessened(r.get(t, wait)); r.hindered(s) == nil || r.dispensable(s, nil, r.hindered(s)) != nil {
+			t.Errorf("%s: hindered %v", wait, r.hindered(s))
+		}
 	}
 }
 

@@ -43,16 +43,11 @@ func (v view) api(ctx context.Context) []casefile.Check {
 		})
 	}
 	wg.Wait()
-	return []casefile.Check{apiReady(all), apiIdentity(all), apiObjects(all), apiToken(all), v.apiWatch(all)}
+	return append([]casefile.Check{apiReady(all), apiIdentity(all), apiObjects(all), apiToken(all), v.apiWatch(all)}, v.service(ctx, all)...)
 }
 
 func (v view) apiRequest(host string) remote.APIRequest {
-	r := remote.APIRequest{WatchFrom: v.Plan.Expect.WatchRefusedFrom}
-	for _, e := range v.Journal {
-		if e.Event == casefile.EventBegan && (r.Before.IsZero() || e.At.Before(r.Before)) {
-			r.Before = e.At
-		}
-	}
+	r := remote.APIRequest{WatchFrom: v.Plan.Expect.WatchRefusedFrom, Before: v.began()}
 	for _, s := range v.Plan.Steps {
 		if s.Host != host || r.Source != "" {
 			continue

@@ -8,8 +8,9 @@ import (
 )
 
 // steps fails when the run went on without some of the plan's steps; nothing,
-// when it did not.
-func (v view) steps() []casefile.Check {
+// when it did not. A step whose purpose the other checks have found there is not
+// missing.
+func (v view) steps(checks []casefile.Check) []casefile.Check {
 	last := map[plan.StepID]casefile.Event{}
 	for _, e := range v.Journal {
 		switch e.Event {
@@ -20,7 +21,7 @@ func (v view) steps() []casefile.Check {
 	}
 	var missing []string
 	for _, s := range v.Plan.Steps {
-		if e := last[s.ID]; e == casefile.EventFailed || e == casefile.EventSkipped {
+		if e := last[s.ID]; (e == casefile.EventFailed || e == casefile.EventSkipped) && !v.judgedOtherwise(s, last, checks) {
 			missing = append(missing, string(s.ID))
 		}
 	}

@@ -55,7 +55,7 @@ func Verify(ctx context.Context, s Subject, now time.Time) casefile.Verdict {
 		out.Checks = append(out.Checks, check(ctx))
 	}
 	out.Checks = append(out.Checks, v.api(ctx)...)
-	out.Checks = append(out.Checks, v.steps()...)
+	out.Checks = append(out.Checks, v.steps(out.Checks)...)
 	for _, c := range out.Checks {
 		if c.Result != casefile.Passed && c.Result != casefile.NotApplicable {
 			out.Passed = false
