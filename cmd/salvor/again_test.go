@@ -92,3 +92,28 @@ func TestAMemberThatComesBackLateJoins(t *testing.T) {
 	s.must(codeOK, "resume", s.folder().Name())
 	s.proven(s.load())
 }
+
+// TestAMemberThatDiedSinceIsStartedAgain: the coordinator and members that it had
+// started die after they were seen to work. A resume starts them again, and waits
+// for the quorum anew.
+func TestAMemberThatDiedSinceIsStartedAgain(t *testing.T) {
+	for _, c := range []struct {
+		wreck string
+		at    plan.Kind
+		dead  []string
+	}{
+		{"majority-lost", plan.KindCanary, []string{"m1", "m2", "m3"}},
+		{"member-lost", plan.KindPromoteLearner, []string{"m3"}},
+	} {
+		t.Run(c.wreck+"/"+string(c.at), func(t *testing.T) {
+			s := newScene(t, c.wreck)
+			s.killedAt(c.at)
+			for _, name := range c.dead {
+				check(t, s.cluster.Kill(name))
+			}
+			s.must(codeOK, "resume", s.folder().Name())
+			s.proven(s.load())
+			s.serves("m1", "m2", "m3")
+		})
+	}
+}

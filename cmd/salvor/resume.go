@@ -21,7 +21,8 @@ func (a *app) resumeCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "resume [CASE]",
 		Short: "Go on with a run that was interrupted",
-		Long: `Resume asks of every step whether it was done before it does anything. A machine
+		Long: `Resume asks of every step whether it was done before it does anything. What was
+started and has ended since is started again. A machine
 that cannot be reached any more is gone on without, as long as a quorum of the
 members can be had; resume again when it is back. CASE is
 a case folder or its name; without it, the one case that was interrupted. When

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"github.com/salvor-project/salvor/internal/cluster"
 	"github.com/salvor-project/salvor/internal/operate"
 	"github.com/salvor-project/salvor/internal/plan"
 )
@@ -49,7 +50,62 @@ func (r *Runner) still(ctx context.Context, begun, done map[plan.StepID]bool) er
 	for _, s := range back {
 		delete(done, s.ID)
 	}
+	r.upheld(ctx, begun, done)
 	return nil
+}
+
+// upheld asks again whether what the plan has started still runs: a member may
+// have died since, or its machine been started anew. What does not is started
+// again, and waited for. What cannot be told is asked once more by the step
+// itself, which knows whether the plan can do without the answer.
+func (r *Runner) upheld(ctx context.Context, begun, done map[plan.StepID]bool) {
+	for _, s := range r.plan.Steps {
+		if _, away := r.away[s.Host]; !done[s.ID] || away || r.endedLater(s, begun) {
+			continue
+		}
+		switch s.Action.Kind() {
+		case plan.KindStartMember, plan.KindReleaseComponent:
+		default:
+			continue
+		}
+		if state, _, err := r.done(ctx, s); err == nil && state == operate.Yes {
+			continue
+		}
+		delete(done, s.ID)
+		for _, x := range r.plan.Steps {
+			if waitsFor(x, s) {
+				delete(done, x.ID)
+			}
+		}
+	}
+}
+
+// waitsFor tells whether a step only waits for what another one starts.
+func waitsFor(x, start plan.Step) bool {
+	switch a := start.Action.(type) {
+	case plan.StartMember:
+		return x.Action.Kind() == plan.KindAwaitQuorum
+	case plan.ReleaseComponent:
+		return a.Role == cluster.RoleAPIServer && x.Action.Kind() == plan.KindAwaitAPI && x.Host == start.Host
+	default:
+		return false
+	}
+}
+
+// endedLater tells whether the plan itself has begun to stop what a step has
+// started.
+func (r *Runner) endedLater(start plan.Step, begun map[plan.StepID]bool) bool {
+	a, ok := start.Action.(plan.StartMember)
+	later := false
+	for _, x := range r.plan.Steps {
+		switch {
+		case x.ID == start.ID:
+			later = true
+		case ok && later && begun[x.ID] && x.Action == plan.Action(plan.StopMember{Member: a.Member}):
+			return true
+		}
+	}
+	return false
 }
 
 // started tells whether the plan has begun to start any member.

@@ -193,3 +193,33 @@ func TestWhatHasToHoldOn(t *testing.T) {
 		t.Errorf("read by %q", got)
 	}
 }
+
+// TestWhatIsWaitedForAgain after something had to be started again: its quorum
+// and its readiness, and nobody else's.
+func TestWhatIsWaitedForAgain(t *testing.T) {
+	r := rebuild(t)
+	for start, want := range map[plan.StepID][]plan.StepID{
+		"start-member@m2":                      {"await-quorum@m1"},
+		"release-component@kube-apiserver.hm2": {"await-api@hm2"},
+		"release-component@kube-scheduler.hm2": nil,
+	} {
+		var got []plan.StepID
+		for _, x := range r.plan.Steps {
+			if waitsFor(x, r.get(t, start)) {
+				got = append(got, x.ID)
+			}
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%s: got %v, want %v", start, got, want)
+		}
+	}
+	start := r.get(t, "start-member@m2")
+	stop := plan.Step{ID: "stop-member@m2-again", Host: "hm2", Action: plan.StopMember{Member: "m2"}}
+	r.plan.Steps = append(slices.Clone(r.plan.Steps), stop)
+	if begun := map[plan.StepID]bool{"stop-member@m2": true}; r.endedLater(start, begun) {
+		t.Error("the stop before the start counts")
+	}
+	if begun := map[plan.StepID]bool{stop.ID: true}; !r.endedLater(start, begun) {
+		t.Error("what the plan stops later is started again")
+	}
+}
