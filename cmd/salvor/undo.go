@@ -109,7 +109,7 @@ func (a *app) rollbackPlan(ctx context.Context, fleet *remote.Fleet, folder case
 	}
 	made, err := plan.Rollback(p, f, effects, plan.Choices{Case: name})
 	if errors.Is(err, plan.ErrNoWayBack) {
-		err = hint(err, "the cluster is alive: `salvor diagnose` says what it needs now")
+		err = hint(err, "the cluster is alive: `salvor resume %s` goes on, and lets go what the case still holds back; `salvor diagnose` says what the cluster needs now", folder.Dir)
 	}
 	return made, err
 }
@@ -207,8 +207,13 @@ func effectsOf(ctx context.Context, fleet *remote.Fleet, p plan.Plan, entries []
 	return effects, nil
 }
 
-// effectOf reads from a step's result whether there was anything to set aside.
+// effectOf reads from a step's result whether there was anything to set aside,
+// or to stop.
 func effectOf(result json.RawMessage) plan.Effect {
+	var s operate.Stopped
+	if json.Unmarshal(result, &s) == nil && s.Idle {
+		return plan.EffectNothingThere
+	}
 	var m operate.Moved
 	if json.Unmarshal(result, &m) == nil && m.NothingThere() {
 		return plan.EffectNothingThere

@@ -18,6 +18,11 @@ type NodeFacts struct {
 	Kubernetes Known[KubernetesFacts] `json:"kubernetes"`
 	// APIServers are the API servers as this machine reaches them.
 	APIServers []APIServer `json:"apiServers,omitempty"`
+	// Fences are the drop-ins by which Salvor keeps systemd units from being
+	// started, and FencedBy is the newest case of which the machine keeps a
+	// mirror, empty when there is none.
+	Fences   Known[[]string] `json:"fences,omitzero"`
+	FencedBy string          `json:"fencedBy,omitempty"`
 	// Places are the folders of snapshots as they were found.
 	Places []BackupPlace `json:"places,omitempty"`
 }

@@ -1,6 +1,8 @@
 package diagnose_test
 
 import (
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/salvor-project/salvor/internal/cluster"
@@ -46,8 +48,23 @@ func TestAnOpenCaseIsEndedFirst(t *testing.T) {
 		k.Manifests.Value, k.Parked = k.Manifests.Value[1:], cluster.Is([]cluster.Manifest{kept})
 		delete(k.Running.Value, "etcd")
 	}
-	d := diagnose.Diagnose(w.Facts)
-	if d.Next != "salvor resume" || d.Cause == nil || d.Cause.Code != diagnose.HeldBack || has(d.Findings, diagnose.ManifestMissing) {
-		t.Errorf("next %q, cause %+v, %s", d.Next, d.Cause, d.Scenario)
+	opened(t, w.Facts)
+
+	// The same with units.
+	w = stories.Serving().Dead("m1", "m2", "m3")
+	for i := range w.Facts.Hosts {
+		w.Facts.Hosts[i].Node.Fences = cluster.Is([]string{"/etc/systemd/system/etcd.service.d/90-salvor-fence.conf"})
 	}
+	if f := opened(t, w.Facts); f.Subject != "hm1" || !strings.Contains(f.Text.String(), "keeps etcd.service on hm1") {
+		t.Errorf("%+v", f)
+	}
+}
+
+func opened(t *testing.T, f cluster.Facts) diagnose.Finding {
+	t.Helper()
+	d := diagnose.Diagnose(f)
+	if d.Next != "salvor resume" || d.Cause == nil || d.Cause.Code != diagnose.HeldBack || has(d.Findings, diagnose.ManifestMissing) {
+		t.Fatalf("next %q, cause %+v, %s", d.Next, d.Cause, d.Scenario)
+	}
+	return d.Findings[slices.IndexFunc(d.Findings, func(f diagnose.Finding) bool { return f.Code == diagnose.HeldBack })]
 }

@@ -347,6 +347,7 @@ func kubeFact(node cluster.NodeFacts, n Need) []string {
 	case NeedManifests:
 		note(known(k.Value.Manifests))
 		note(known(k.Value.Parked))
+		note(known(node.Fences))
 	case NeedKubelet:
 		note(known(k.Value.Kubelet))
 		note(known(k.Value.Kubelet.Value.Answers))

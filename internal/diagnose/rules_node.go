@@ -146,10 +146,10 @@ func (v view) configuredPod(host, pod string) bool {
 		"kube-scheduler": n.Scheduler.StaticPod}[pod] != ""
 }
 
-// findHeldBack finds the machines on which Salvor itself keeps pods from
+// findHeldBack finds the machines on which Salvor itself keeps pods or units from
 // running: a case was begun there and is not ended.
 func findHeldBack(v view) []sighting {
-	var out []sighting
+	out := findFenced(v)
 	for _, k := range v.kubes() {
 		if !k.facts.Parked.OK || len(k.facts.Parked.Value) == 0 {
 			continue
@@ -164,6 +164,27 @@ func findHeldBack(v view) []sighting {
 			by = "?"
 		}
 		out = append(out, sighting{k.host, []any{strings.Join(pods, ", "), path.Dir(k.facts.Parked.Value[0].Path), by}, evidence})
+	}
+	return out
+}
+
+// findFenced finds the units that a drop-in of Salvor keeps from being started.
+func findFenced(v view) []sighting {
+	var out []sighting
+	for _, h := range v.facts.Hosts {
+		fences := h.Node.Fences.Value
+		if !h.Reached.OK || len(fences) == 0 {
+			continue
+		}
+		var units []string
+		for _, f := range fences {
+			units = append(units, strings.TrimSuffix(path.Base(path.Dir(f)), ".d"))
+		}
+		by := h.Node.FencedBy
+		if by == "" {
+			by = "?"
+		}
+		out = append(out, sighting{h.Name, []any{strings.Join(units, ", "), fences[0], by}, fences})
 	}
 	return out
 }

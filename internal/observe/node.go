@@ -68,6 +68,11 @@ func (m machine) node(ctx context.Context) cluster.NodeFacts {
 	})
 	wg.Go(func() { n.Addresses = got(ctx, m.addresses) })
 	wg.Go(func() { n.Kernel = fact(ctx, func() cluster.Known[[]cluster.Sign] { return m.kernel(ctx) }) })
+	wg.Go(func() {
+		if n.Fences = got(ctx, m.fences); len(n.Fences.Value) > 0 {
+			n.FencedBy = inTime(ctx, "", m.newestCase)
+		}
+	})
 	wg.Go(func() { n.Places = inTime(ctx, m.latePlaces(), m.places) })
 	wg.Go(func() {
 		n.Kubernetes = m.kubernetes(ctx)

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/salvor-project/salvor/internal/cluster"
+	"github.com/salvor-project/salvor/internal/supervise"
 )
 
 // parked reads the manifests that Salvor took out of the kubelet's folders in
@@ -37,6 +38,10 @@ func (m machine) parked(live cluster.Known[[]cluster.Manifest]) cluster.Known[[]
 	}
 	return cluster.Is(out)
 }
+
+// fences are the drop-ins by which Salvor keeps units of this machine from being
+// started in the middle of a case.
+func (m machine) fences() ([]string, error) { return supervise.Fences(m.at("/")) }
 
 // parkingPlaces are the folders in which Salvor keeps manifests of this
 // machine.

@@ -27,6 +27,10 @@ func TestParkedManifests(t *testing.T) {
 	if len(k.Parked.Value) != 1 || k.Parked.Value[0].Path != kept || k.ParkedBy != "20261121-031502-prod-k3f9" {
 		t.Errorf("parked: %+v by %q", k.Parked, k.ParkedBy)
 	}
+	m.write("/etc/systemd/system/etcd.service.d/90-salvor-fence.conf", nil)
+	if n := m.facts().Node; len(n.Fences.Value) != 1 || n.Fences.Value[0] != "/etc/systemd/system/etcd.service.d/90-salvor-fence.conf" || n.FencedBy != k.ParkedBy {
+		t.Errorf("fences: %+v by %q", n.Fences, n.FencedBy)
+	}
 	f := diagnosed(m)
 	if f[diagnose.HeldBack].Code == "" || f[diagnose.ManifestMissing].Code != "" {
 		t.Errorf("held back %+v, missing %+v", f[diagnose.HeldBack], f[diagnose.ManifestMissing])

@@ -95,7 +95,7 @@ func (env Env) releaseDone(ctx context.Context, a plan.ReleaseComponent) (State,
 	switch {
 	case err != nil:
 		return Unsure, nil, err
-	case place == supervise.PlaceParked, !t.Process.Running, time.Since(t.Process.Since) < 5*time.Second:
+	case place == supervise.PlaceParked, place == supervise.PlaceFenced, !t.Process.Running, time.Since(t.Process.Since) < 5*time.Second:
 		return No, nil, nil
 	}
 	return Yes, Running{t.Process.PID, t.Process.Since}, nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -21,8 +22,16 @@ type Started struct {
 	InitialCluster string `json:"initialCluster,omitempty"`
 }
 
-// stopDone: no process runs the member. It was not watched for coming back; Do
-// does that.
+// Stopped is the result of StopMember.
+type Stopped struct {
+	Note string `json:"note"`
+	// Idle tells that the member, a systemd unit, did not run when the step
+	// began: there is nothing to start again.
+	Idle bool `json:"idle,omitempty"`
+}
+
+// stopDone: no process runs the member, and its unit cannot be started. It was
+// not watched for coming back; Do does that.
 func (env Env) stopDone(ctx context.Context, a plan.StopMember) (State, any, error) {
 	m, err := env.here(a.Member)
 	if err != nil {
@@ -38,10 +47,14 @@ func (env Env) stopDone(ctx context.Context, a plan.StopMember) (State, any, err
 	switch {
 	case err != nil:
 		return Unsure, nil, err
-	case f.Running, f.Unit == "active", f.Unit == "activating":
+	case runs(f), m.Run.Systemd != "" && supervise.HeldBack(m) == a.Loose:
 		return No, nil, nil
 	}
-	return Yes, note{"not running"}, nil
+	return Yes, Stopped{Note: "not running"}, nil
+}
+
+func runs(f cluster.ProcessFacts) bool {
+	return f.Running || f.Unit == "active" || f.Unit == "activating"
 }
 
 func (env Env) stop(ctx context.Context, a plan.StopMember) (any, error) {
@@ -49,18 +62,27 @@ func (env Env) stop(ctx context.Context, a plan.StopMember) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	out := Stopped{Note: "not running"}
 	pod, ok, err := env.pod(m)
 	switch {
 	case err != nil:
 	case ok:
 		err = pod.Hold(ctx)
 	default:
-		err = supervise.Stop(ctx, m)
+		var f cluster.ProcessFacts
+		f, err = supervise.Find(ctx, m)
+		out.Idle = err == nil && m.Run.Systemd != "" && !runs(f)
+		if err == nil {
+			err = supervise.Stop(ctx, m)
+		}
+		if err == nil && a.Loose {
+			err = supervise.Unhold(ctx, m)
+		}
 	}
 	if err != nil {
 		return nil, err
 	}
-	return note{"not running"}, nil
+	return out, nil
 }
 
 // startDone: a process runs the member and its client port accepts.
@@ -73,7 +95,7 @@ func (env Env) startDone(ctx context.Context, a plan.StartMember) (State, any, e
 	if err != nil {
 		return Unsure, nil, err
 	}
-	if !f.Running || !supervise.Accepts(ctx, m) {
+	if !f.Running || supervise.HeldBack(m) || !supervise.Accepts(ctx, m) {
 		return No, nil, nil
 	}
 	return Yes, Started{PID: f.PID, Unit: f.Unit}, nil
@@ -97,7 +119,7 @@ func (env Env) start(ctx context.Context, a plan.StartMember) (any, error) {
 	switch {
 	case err != nil:
 	case ok:
-		f, err = pod.Release(ctx, supervise.Override{InitialCluster: list})
+		f, err = pod.Release(ctx, supervise.Override{InitialCluster: list, Case: filepath.Base(env.CaseDir), Original: a.Original})
 	default:
 		f, err = supervise.Start(ctx, m, supervise.Override{InitialCluster: list})
 	}

@@ -44,10 +44,13 @@ const (
 	KindDiscard        Kind = "discard"
 )
 
-// StopMember stops a member's process and makes sure that it stays down.
-// Stopping what does not run is a success.
+// StopMember stops a member's process and makes sure that it stays down: its
+// manifest or its unit is held back until StartMember. Stopping what does not run
+// is a success.
 type StopMember struct {
 	Member string `json:"member"`
+	// Loose stops it, and lets its unit be started by whoever wants to.
+	Loose bool `json:"loose,omitempty"`
 }
 
 // StartMember starts a member and waits until its process runs and its client
@@ -61,6 +64,9 @@ type StartMember struct {
 	// Clients, instead of InitialCluster, are client URLs of the living cluster
 	// from which the member list is taken as it is at run time.
 	Clients []string `json:"clients,omitempty"`
+	// Original is a case that may have rewritten the static pod's manifest; the
+	// one from before returns.
+	Original string `json:"original,omitempty"`
 }
 
 // Salvage rebuilds the best provable state from a db and a log at rest and

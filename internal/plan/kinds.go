@@ -9,7 +9,12 @@ func (StopMember) Kind() Kind { return KindStopMember }
 func (StopMember) Risk() Risk { return RiskLow }
 
 // Text implements Action.
-func (a StopMember) Text() say.Text { return say.New("action."+string(a.Kind()), a.Member) }
+func (a StopMember) Text() say.Text {
+	if a.Loose {
+		return say.New("action.stop-member-loose", a.Member)
+	}
+	return say.New("action."+string(a.Kind()), a.Member)
+}
 
 func (StopMember) action() {}
 

@@ -350,6 +350,9 @@ func TestRollbackStartsWhatCrashed(t *testing.T) {
 			t.Errorf("%s: planned %v, want %v; spare %v", id, ok, want, s.Spare)
 		}
 	}
+	if s, _ := back.Step("start-member@m2"); s.Action.(plan.StartMember).Original != p.Case {
+		t.Errorf("m2 does not get its manifest back: %+v", s.Action)
+	}
 	if !comesAfter(back, "start-member@m2", "start-member@m1") || !comesAfter(back, "start-member@m1", "put-in-place@m1") {
 		t.Error("members are not started in turn, after their files are back")
 	}
@@ -376,9 +379,13 @@ func TestRollbackStartsUnits(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for id, want := range map[plan.StepID]bool{"start-member@m1": true, "start-member@m2": false, "start-member@m3": false} {
-		if _, ok := back.Step(id); ok != want {
+	for id, want := range map[plan.StepID]bool{"start-member@m1": true, "start-member@m2": false, "start-member@m3": false,
+		"stop-member@m1-loose": false, "stop-member@m2-loose": true, "stop-member@m3-loose": true} {
+		if s, ok := back.Step(id); ok != want || (ok && !s.Spare) {
 			t.Errorf("%s: planned %v, want %v", id, ok, want)
 		}
+	}
+	if !comesAfter(back, "stop-member@m2-loose", "put-in-place@m2") {
+		t.Error("a unit is let loose before its files are back")
 	}
 }

@@ -55,7 +55,10 @@ func Rollback(p Plan, f cluster.Facts, effects map[StepID]Effect, c Choices) (Pl
 			back = append(back, b.putBack(s, a, effects[s.ID], stops))
 		}
 	}
-	tried := slices.Concat(back, b.restFenced, b.startInTurn(b.returning(p, members, effects), back, ""))
+	returning := b.returning(p, members, effects)
+	tried := slices.Concat(back, b.restFenced, b.startInTurn(returning, back, ""))
+	b.restoreManifests(p.Case)
+	b.letLoose(members, returning, tried)
 	// What the old files can do is not known: nobody waits for an API that they
 	// may be unable to serve, and none stays held back for a member that does
 	// not start.
@@ -71,6 +74,29 @@ func Rollback(p Plan, f cluster.Facts, effects map[StepID]Effect, c Choices) (Pl
 		return Plan{}, err
 	}
 	return sealed, sealed.Check()
+}
+
+// restoreManifests has the members start with the manifests that they had before
+// the undone case.
+func (b *builder) restoreManifests(of string) {
+	for i, s := range b.plan.Steps {
+		a, ok := s.Action.(StartMember)
+		if m, known := b.facts.Config.Member(a.Member); ok && known && m.Run.StaticPod != "" {
+			a.Original = of
+			b.plan.Steps[i].Action = a
+		}
+	}
+}
+
+// letLoose holds units back no longer whose members are not started again: who
+// looks after the machine decides. A static pod stays out of the kubelet's
+// folder: the kubelet would start it at once.
+func (b *builder) letLoose(members, returning []cluster.Member, needs []StepID) {
+	for _, m := range members {
+		if m.Run.Systemd != "" && !slices.ContainsFunc(returning, func(r cluster.Member) bool { return r.Name == m.Name }) {
+			b.addSpare(m.Host, m.Name+"-loose", StopMember{Member: m.Name, Loose: true}, needs...)
+		}
+	}
 }
 
 func (b *builder) reached(host string) bool {

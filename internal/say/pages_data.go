@@ -96,17 +96,17 @@ var pagesData = map[string]entry{
 		"在 kubelet 监视下原地编辑：它会读到半个文件，编辑器留下的副本也会被加载。"},
 
 	"title.held-back-by-salvor": {
-		"Salvor itself holds pods back",
-		"Salvor 自己正扣住一些 Pod"},
+		"Salvor itself holds pods or units back",
+		"Salvor 自己正扣住一些 Pod 或 unit"},
 	"finding.held-back-by-salvor": {
-		"Salvor keeps %[2]s on %[1]s from running: the manifests lie in %[3]s until the case is ended (newest case here: %[4]s).",
-		"Salvor 正阻止 %[1]s 上的 %[2]s 运行：在处置结束前，清单放在 %[3]s（本机最近的处置：%[4]s）。"},
+		"Salvor keeps %[2]s on %[1]s from running until the case is ended, by what lies in %[3]s (newest case here: %[4]s).",
+		"在处置结束前，Salvor 正阻止 %[1]s 上的 %[2]s 运行，凭据在 %[3]s（本机最近的处置：%[4]s）。"},
 	"repair.held-back-by-salvor": {
 		"Go on with the case: salvor resume. Or take it back: salvor rollback. salvor cases lists them, with the mirrors that the machines keep.",
 		"继续该处置：salvor resume；或撤回：salvor rollback。salvor cases 可列出全部处置及各主机保存的副本。"},
 	"wrong.held-back-by-salvor": {
-		"Moving the manifests back by hand in the middle of a case: an etcd or an API server would start on data that is just being rebuilt.",
-		"在处置中途手工把清单移回：etcd 或 API server 会在正在重建的数据上启动。"},
+		"Moving the manifests back, or removing the unit's drop-in, by hand in the middle of a case: an etcd or an API server would start on data that is just being rebuilt.",
+		"在处置中途手工把清单移回，或删除 unit 的 drop-in：etcd 或 API server 会在正在重建的数据上启动。"},
 
 	"title.static-pod-manifest-missing": {
 		"A static pod's manifest is missing",

@@ -46,6 +46,7 @@ var verdicts = map[string]entry{
 	"verify.balancer-some":        {"The API is ready behind the load balancer %[1]s. From this machine it led to %[2]s of %[3]s API servers: it may send each client to one only, or count the others as dead.", "通过负载均衡 %[1]s 访问 API 已就绪。从本机只到达 %[3]s 个 API server 中的 %[2]s 个：它可能把每个客户端固定到一个，也可能认为其余的不可用。"},
 	"verify.balancer-ends-tls":    {"The API is ready behind the load balancer %[1]s, which shows a certificate of its own: to which API servers it leads cannot be told.", "通过负载均衡 %[1]s 访问 API 已就绪；它出示自己的证书，无法判断通向哪些 API server。"},
 	"verify.balancer-not-ready":   {"The API is not ready behind the load balancer %[1]s: %[2]s.", "通过负载均衡 %[1]s 访问 API 未就绪：%[2]s。"},
+	"verify.held-back":            {"Salvor still holds back: %[1]s. `salvor resume` lets it go.", "Salvor 仍扣住：%[1]s。执行 `salvor resume` 即可放开。"},
 	"verify.steps-missing":        {"Not everything was carried out; `salvor resume` tries again. Missing: %[1]s.", "并非全部步骤都已执行；`salvor resume` 会再试。缺少：%[1]s。"},
 	"verify.unknown":              {"Not known: %[1]s.", "无法得知：%[1]s。"},
 }

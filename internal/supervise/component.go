@@ -122,11 +122,16 @@ const (
 	PlaceNone Place = "none"
 	// PlaceUnit: it is a systemd unit, and has none.
 	PlaceUnit Place = "unit"
+	// PlaceFenced: it is a systemd unit that this program keeps from being started.
+	PlaceFenced Place = "fenced"
 )
 
 // Place tells where the manifest lies.
 func (c Component) Place() (Place, error) {
 	if c.Run.StaticPod == "" {
+		if fenced(c.Run.Systemd) != "" {
+			return PlaceFenced, nil
+		}
 		return PlaceUnit, nil
 	}
 	s, err := newShelf(c.Run.StaticPod)

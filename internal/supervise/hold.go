@@ -24,8 +24,9 @@ const (
 )
 
 // Hold stops the component and makes sure that nothing starts it again: its
-// manifest is taken out of the kubelet's folder first, which lasts over a
-// restart of the machine; then its containers are stopped through the runtime,
+// manifest is taken out of the kubelet's folder first, or its unit gets a drop-in
+// that lets no start succeed, both of which last over a restart of the machine;
+// then its containers are stopped through the runtime,
 // or its process by a signal where the runtime does not answer. It returns when
 // process, port and sandbox are gone and have stayed so for a second. Holding
 // what is held is a success.
@@ -47,6 +48,9 @@ func (c Component) Hold(ctx context.Context) error {
 }
 
 func (c Component) holdUnit(ctx context.Context) error {
+	if err := fenceUnit(ctx, c.Run.Systemd); err != nil {
+		return fmt.Errorf("hold %s back: %w", c.Name, err)
+	}
 	return c.awaitGone(ctx, func() error { return stopUnit(ctx, unitName(c.Run.Systemd), c.grace()) })
 }
 
@@ -121,14 +125,14 @@ func (c Component) awaitGone(ctx context.Context, stop func() error) error {
 }
 
 // Held tells whether the component is held back: nothing of it is left, and
-// nothing would start it. A systemd unit only has to be stopped.
+// nothing would start it.
 func (c Component) Held(ctx context.Context) (bool, error) {
 	t, err := c.Traces(ctx)
 	if err != nil || !t.Gone() {
 		return false, err
 	}
 	if c.Run.StaticPod == "" {
-		return true, nil
+		return fenced(c.Run.Systemd) != "", nil
 	}
 	s, err := newShelf(c.Run.StaticPod)
 	if err != nil {

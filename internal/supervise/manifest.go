@@ -224,6 +224,21 @@ func (s shelf) older(name string) error {
 	return nil
 }
 
+// before is where the manifest from before a case is kept.
+func (s shelf) before(of string) string { return s.parked() + ".older-case-" + filepath.Base(of) }
+
+// keepFor keeps the parked manifest as the one from before a case; the first one
+// stays.
+func (s shelf) keepFor(of string) error {
+	if of == "" || exists(s.before(of)) {
+		return nil
+	}
+	if err := os.Link(s.parked(), s.before(of)); err != nil {
+		return fmt.Errorf("keep the manifest from before: %w", err)
+	}
+	return durable.SyncDir(s.kept)
+}
+
 // unpark puts the manifest back into the kubelet's folder by rename.
 func (s shelf) unpark() error {
 	if err := moveNew(s.parked(), s.live()); err != nil {

@@ -164,6 +164,40 @@ func TestAnOverrideMakesANewManifest(t *testing.T) {
 	}
 }
 
+// TestARewrittenManifestReturns: a rollback brings back the manifest from before
+// the case, whatever was written since and however often it is tried.
+func TestARewrittenManifestReturns(t *testing.T) {
+	dir := manifestFolder(t, map[string]string{"etcd.yaml": etcdManifest})
+	c := Component{Run: cluster.Component{StaticPod: filepath.Join(dir, "etcd.yaml")}, Program: "etcd"}
+	s, err := newShelf(c.Run.StaticPod)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, list := range []string{"cp-1=https://10.0.0.1:2380", "cp-1=https://10.0.0.1:2380,cp-2=https://10.0.0.2:2380"} {
+		if err := c.putBack(s, Override{InitialCluster: list, Case: "case-1"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, step := range []struct {
+		of   string
+		park bool
+		want bool
+	}{{"case-0", false, false}, {"case-1", true, true}, {"case-1", false, true}} {
+		if step.park {
+			if err := s.park(c.podName(s)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := c.putBack(s, Override{Original: step.of}); err != nil {
+			t.Fatal(err)
+		}
+		b, err := os.ReadFile(s.live())
+		if err != nil || (string(b) == etcdManifest) != step.want || exists(s.parked()) {
+			t.Errorf("%s: the old one is back: %v, want %v (%v); one is parked: %v", step.of, string(b) == etcdManifest, step.want, err, exists(s.parked()))
+		}
+	}
+}
+
 func TestAManifestThatIsNowhereIsAnError(t *testing.T) {
 	dir := manifestFolder(t, nil)
 	c := Component{Run: cluster.Component{StaticPod: filepath.Join(dir, "etcd.yaml")}, Program: "etcd"}

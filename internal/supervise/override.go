@@ -17,6 +17,11 @@ type Override struct {
 	// InitialCluster is etcd's name=peerURL list; the cluster's state is
 	// "existing". Empty overrides nothing.
 	InitialCluster string
+	// Case is the case for which a static pod's manifest is rewritten: the one
+	// from before is kept under its name.
+	Case string
+	// Original is a case whose rewriting of a static pod's manifest is taken back.
+	Original string
 }
 
 // process gives a member's command for this one start. File is "" or a

@@ -1,6 +1,7 @@
 package supervise
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -50,6 +51,9 @@ func (c Component) Release(ctx context.Context, o Override) (cluster.ProcessFact
 
 func (c Component) releaseUnit(ctx context.Context) (cluster.ProcessFacts, error) {
 	name := unitName(c.Run.Systemd)
+	if err := unfenceUnit(ctx, name); err != nil {
+		return cluster.ProcessFacts{}, err
+	}
 	_ = systemctl(ctx, "reset-failed", name) // nothing to reset is no error worth a word
 	begin := time.Now()
 	if err := systemctl(ctx, "start", "--no-block", name); err != nil {
@@ -95,6 +99,11 @@ func (c Component) releasePod(ctx context.Context, o Override) (cluster.ProcessF
 // putBack brings the manifest to the kubelet's folder, rewritten if it has to
 // be. A manifest that is there and would be rewritten is taken out first.
 func (c Component) putBack(s shelf, o Override) error {
+	if o.Original != "" {
+		if err := c.restore(s, o.Original); err != nil {
+			return err
+		}
+	}
 	if o.InitialCluster != "" && exists(s.live()) {
 		b, err := readManifest(s.live())
 		if err != nil {
@@ -123,12 +132,35 @@ func (c Component) putBack(s shelf, o Override) error {
 			return err
 		}
 		if !same {
+			if err := s.keepFor(o.Case); err != nil {
+				return err
+			}
 			if err := s.replace(next); err != nil {
 				return err
 			}
 		}
 	}
 	return s.unpark()
+}
+
+// restore takes back what a case has written into the manifest, if it has.
+func (c Component) restore(s shelf, of string) error {
+	was, err := readManifest(s.before(of))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	for _, path := range []string{s.live(), s.parked()} {
+		if now, err := readManifest(path); err == nil && bytes.Equal(now, was) {
+			return nil
+		}
+	}
+	if err := s.park(c.podName(s)); err != nil {
+		return err
+	}
+	return s.replace(was)
 }
 
 // awaitPod waits for the process, and starts a kubelet anew that does not do

@@ -26,12 +26,16 @@ const (
 )
 
 // Stop ends the member and makes sure that it stays down: SIGTERM (or systemd's
-// own stop), and SIGKILL after 3 s; then nothing may hold its files for
+// own stop, after its unit was kept from being started by anybody until Start or
+// Unhold), and SIGKILL after 3 s; then nothing may hold its files for
 // another 1.5 s. When something else starts it again, the error names that
 // process and its parent, and the member runs. Stopping what does not run is a
 // success.
 func Stop(ctx context.Context, m cluster.Member) error {
 	if m.Run.Systemd != "" {
+		if err := fenceUnit(ctx, m.Run.Systemd); err != nil {
+			return fmt.Errorf("stop %s: %w", m.Name, err)
+		}
 		if err := stopUnit(ctx, unitName(m.Run.Systemd), stopLimit); err != nil {
 			return fmt.Errorf("stop %s: %w", m.Name, err)
 		}
@@ -67,6 +71,18 @@ func Stop(ctx context.Context, m cluster.Member) error {
 	}
 	return nil
 }
+
+// Unhold lets a stopped member be started again by whoever wants to; it starts
+// nothing itself. Only units are held back so.
+func Unhold(ctx context.Context, m cluster.Member) error {
+	if m.Run.Systemd == "" {
+		return nil
+	}
+	return unfenceUnit(ctx, m.Run.Systemd)
+}
+
+// HeldBack tells whether the member's unit is kept from being started.
+func HeldBack(m cluster.Member) bool { return m.Run.Systemd != "" && fenced(m.Run.Systemd) != "" }
 
 // isMember tells whether a process may be signalled as the member: it runs
 // etcd, or the very program that salvor.yaml gives for it. A backup job or an

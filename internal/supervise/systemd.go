@@ -100,6 +100,9 @@ func startUnit(ctx context.Context, m cluster.Member, o Override) (cluster.Proce
 	fail := func(err error) (cluster.ProcessFacts, error) {
 		return cluster.ProcessFacts{}, fmt.Errorf("start %s: %w", m.Name, err)
 	}
+	if err := unfenceUnit(ctx, name); err != nil {
+		return fail(err)
+	}
 	u, err := show(ctx, name)
 	if err != nil {
 		return fail(err)

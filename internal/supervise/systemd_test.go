@@ -2,6 +2,7 @@ package supervise
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -112,6 +113,34 @@ func TestSystemd(t *testing.T) {
 		t.Errorf("the drop-in is still there: %v", err)
 	}
 	if err := Stop(t.Context(), m); err != nil {
+		t.Fatal(err)
+	}
+	// Nobody starts it now, until it is let go.
+	for range 2 {
+		if err := systemctl(t.Context(), "start", name); err == nil || !HeldBack(m) {
+			t.Fatalf("a unit that is held back was started (%v)", err)
+		}
+		if err := systemctl(t.Context(), "daemon-reload"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := Unhold(t.Context(), m); err != nil || HeldBack(m) {
+		t.Fatal(err)
+	}
+	if err := systemctl(t.Context(), "start", name); err != nil {
+		t.Fatal(err)
+	}
+	c := Component{Name: "test", Program: "none", Run: cluster.Component{Systemd: name}}
+	if err := c.Hold(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if held, err := c.Held(t.Context()); !held || err != nil {
+		t.Fatal(held, err)
+	}
+	if _, err := Start(t.Context(), m, Override{}); err != nil || HeldBack(m) {
+		t.Fatalf("a start does not let it go: %v", err)
+	}
+	if err := errors.Join(Stop(t.Context(), m), Unhold(t.Context(), m)); err != nil {
 		t.Fatal(err)
 	}
 }

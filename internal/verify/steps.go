@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/salvor-project/salvor/internal/casefile"
@@ -25,8 +26,27 @@ func (v view) steps(checks []casefile.Check) []casefile.Check {
 			missing = append(missing, string(s.ID))
 		}
 	}
-	if len(missing) == 0 {
-		return nil
+	if len(missing) > 0 {
+		return []casefile.Check{failed("steps", "steps-missing", strings.Join(missing, ", "))}
 	}
-	return []casefile.Check{failed("steps", "steps-missing", strings.Join(missing, ", "))}
+	if left := v.heldBack(); len(left) > 0 {
+		return []casefile.Check{failed("steps", "held-back", strings.Join(left, ", "))}
+	}
+	return nil
+}
+
+// heldBack are the files by which units of the plan's machines are still kept
+// from being started.
+func (v view) heldBack() []string {
+	var out []string
+	touched := v.Plan.Hosts()
+	for _, h := range v.Facts.Hosts {
+		if !slices.Contains(touched, h.Name) {
+			continue
+		}
+		for _, f := range h.Node.Fences.Value {
+			out = append(out, h.Name+": "+f)
+		}
+	}
+	return out
 }

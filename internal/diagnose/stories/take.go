@@ -119,6 +119,7 @@ func takeKube(node *cluster.NodeFacts, n diagnose.Need) bool {
 	case diagnose.NeedManifests:
 		taken(&k.Manifests)
 		taken(&k.Parked)
+		taken(&node.Fences)
 	case diagnose.NeedKubelet:
 		taken(&k.Kubelet)
 	case diagnose.NeedRuntime:
