@@ -173,3 +173,45 @@ func (s *scene) load0(f casefile.Folder) casefile.Case {
 	check(s.t, err)
 	return c
 }
+
+// TestRollbackOfAHalf: the coordinator died in the middle. Whatever had been done
+// by then, the files are what they were, and who ran runs.
+func TestRollbackOfAHalf(t *testing.T) {
+	for _, at := range []plan.Kind{plan.KindPutInPlace, plan.KindStartMember} {
+		t.Run(string(at), func(t *testing.T) {
+			s := newScene(t, "majority-lost")
+			o := orders{WaitAt: string(plan.KindSetAside), Waiting: s.path("waiting")}
+			p, wait := s.paused(o, s.recovery()...)
+			was := s.originals(s.load())
+			check(t, p.Kill())
+			wait()
+			s.free()
+			f := s.folder()
+			o = orders{WaitAt: string(at), Waiting: s.path("waiting2")}
+			p, wait = s.paused(o, "resume", f.Name())
+			check(t, p.Kill())
+			wait()
+			s.free()
+			o = orders{WaitAt: string(plan.KindStartMember), Waiting: s.path("waiting3")}
+			_, wait = s.paused(o, "rollback", f.Name(), "--yes", "--accept-loss", "unknown")
+			if diff := cmp.Diff(was["m1"], tree(t, s.cluster.DataDir("m1"))); diff != "" {
+				t.Errorf("m1 does not have its files back (-want +got):\n%s", diff)
+			}
+			check(t, os.Remove(o.Waiting))
+			wait().must(t, codeOK)
+			for _, name := range demo.Names() {
+				pids, err := s.cluster.PIDs(name)
+				check(t, err)
+				if runs := len(pids) > 0; runs == s.lost(name) {
+					t.Errorf("%s runs: %v, although it ran before only if it was not lost", name, runs)
+				}
+				if s.lost(name) && exists(s.cluster.DataDir(name)) {
+					t.Errorf("%s was lost before and has files now", name)
+				}
+			}
+			check(t, s.cluster.KillAll())
+			s.must(codeOK, "recover", "--accept-loss", "unknown")
+			s.proven(s.load())
+		})
+	}
+}

@@ -147,6 +147,8 @@ type builder struct {
 	voters, answering int
 	// restFenced are the steps that hold back what works through API servers.
 	restFenced []StepID
+	// only, when set, are the only hosts whose control plane is worked on.
+	only map[string]bool
 }
 
 // add appends a step; its ID is the action's kind with what tells it apart.

@@ -16,6 +16,9 @@ const wave = 20
 func (b *builder) nodes() []cluster.Node {
 	var out []cluster.Node
 	for _, n := range b.facts.Config.Kubernetes.Nodes {
+		if b.only != nil && !b.only[n.Host] {
+			continue
+		}
 		if h, ok := b.facts.Host(n.Host); ok && h.Reached.OK {
 			out = append(out, n)
 		}
@@ -73,7 +76,7 @@ func (b *builder) fence(needs ...StepID) []StepID {
 		}
 	}
 	for _, n := range b.facts.Config.APIServers() {
-		if h, ok := b.facts.Host(n.Host); !ok || !h.Reached.OK {
+		if h, ok := b.facts.Host(n.Host); (b.only == nil || b.only[n.Host]) && (!ok || !h.Reached.OK) {
 			b.warn("api-unreached", n.Host)
 		}
 	}

@@ -389,3 +389,26 @@ func TestRollbackStartsUnits(t *testing.T) {
 		t.Error("a unit is let loose before its files are back")
 	}
 }
+
+// TestRollbackLetsTheLivingLive: the replacement of one member has not come far.
+// What serves beside it is neither stopped nor held back for the way back.
+func TestRollbackLetsTheLivingLive(t *testing.T) {
+	w := kubeadm(stories.Serving().Gone("m3"))
+	p := kubePlan(t, w)
+	if _, ok := p.Step("remove-member@m3"); !ok {
+		t.Fatalf("no member is replaced: %+v", p.Steps)
+	}
+	back, err := plan.Rollback(p, w.Facts, map[plan.StepID]plan.Effect{"fence-component@kube-apiserver.hm3": plan.EffectHad, "stop-member@m3": plan.EffectHad},
+		plan.Choices{Case: "case-2"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range back.Steps {
+		if s.Host != "hm3" {
+			t.Errorf("%s is done on %s", s.ID, s.Host)
+		}
+	}
+	if _, ok := back.Step("release-component@kube-apiserver.hm3"); !ok {
+		t.Error("the API server stays held back")
+	}
+}

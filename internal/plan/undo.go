@@ -30,8 +30,9 @@ const (
 
 // Rollback makes the plan that puts every folder back that p has set aside,
 // and starts again what p has stopped. Effects tells which steps of p have had
-// their effect, asked of the hosts, not of the journal alone. Only members on
-// hosts that p touches and that the facts show as reached are worked on.
+// their effect, asked of the hosts, not of the journal alone. Only members and
+// API servers on hosts where p stops, moves or starts something, and that the
+// facts show as reached, are worked on: what serves beside them serves on.
 func Rollback(p Plan, f cluster.Facts, effects map[StepID]Effect, c Choices) (Plan, error) {
 	for _, s := range p.Steps {
 		if effects[s.ID] != EffectNone && s.Action.Risk() == RiskHigh {
@@ -43,6 +44,7 @@ func Rollback(p Plan, f cluster.Facts, effects map[StepID]Effect, c Choices) (Pl
 	if !anyStarted(p, effects) {
 		b.plan.Loss = diagnose.Loss{Revisions: cluster.Is(int64(0)), Objects: cluster.Is(int64(0)), Proven: true}
 	}
+	b.only = p.disturbed()
 	members := b.undoable(p)
 	if len(members) == 0 {
 		return Plan{}, fmt.Errorf("roll %s back: none of the machines that it has worked on can be reached", p.Case)
@@ -74,6 +76,20 @@ func Rollback(p Plan, f cluster.Facts, effects map[StepID]Effect, c Choices) (Pl
 		return Plan{}, err
 	}
 	return sealed, sealed.Check()
+}
+
+// disturbed are the hosts where a plan stops, moves or starts anything of etcd,
+// or holds anything back.
+func (p Plan) disturbed() map[string]bool {
+	out := map[string]bool{}
+	for _, s := range p.Steps {
+		switch s.Action.Kind() {
+		case KindFenceComponent, KindStopMember, KindSetAside, KindPutInPlace, KindStartMember:
+			out[s.Host] = true
+		default:
+		}
+	}
+	return out
 }
 
 // restoreManifests has the members start with the manifests that they had before
@@ -108,10 +124,9 @@ func (b *builder) reached(host string) bool {
 // be reached; those of its machines that cannot stay as they are.
 func (b *builder) undoable(p Plan) []cluster.Member {
 	var out []cluster.Member
-	hosts := p.Hosts()
 	for _, m := range p.Config.Members {
 		switch {
-		case !slices.Contains(hosts, m.Host):
+		case !b.only[m.Host]:
 		case b.reached(m.Host):
 			out = append(out, m)
 		default:

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -311,5 +312,116 @@ func TestLateMember(t *testing.T) {
 	b.ledger.check()
 	b.init() // what was assumed of the dead machine is known now
 	b.recover()
+	b.whole()
+}
+
+// hidesDisks takes machines' data dirs away as a lost disk does, but so that they
+// can be found again.
+func (b *bench) hidesDisks(machines ...string) {
+	b.Helper()
+	b.silence(machines...)
+	for _, m := range machines {
+		if out, err := b.on(m, "mkdir /var/lib/etcd-found && mv /var/lib/etcd/member /var/lib/etcd-found/"); err != nil {
+			b.Fatalf("hide %s: %v: %s", m, err, out)
+		}
+	}
+}
+
+// state0 is what a rollback has to bring back on a machine: the manifests, the
+// units and whose data it is.
+func (b *bench) state0(machine string) string {
+	b.Helper()
+	out, err := b.on(machine, "cd /etc/kubernetes/manifests && sha256sum *; ls -AR /etc/systemd/system; stat -c %i /var/lib/etcd/member/snap/db /var/lib/etcd/member/wal")
+	if err != nil {
+		b.Fatalf("look at %s: %v: %s", machine, err, out)
+	}
+	return out
+}
+
+// TestRolledBack: the coordinator is killed with everything held back and the new
+// data in place on some machines. A rollback brings back what there was; with
+// the disks found, that is the cluster as it was before.
+func TestRolledBack(t *testing.T) {
+	b := newBench(t)
+	p := b.planes()
+	was := b.state0(p[0])
+	b.hidesDisks(p[1:]...)
+	b.ledger.close()
+	b.init()
+	b.sees("majority-lost")
+	b.killAt("put-in-place", "recover", "--yes", "--accept-loss", "unknown")
+	b.run("salvor", "rollback", b.newest(), "--yes", "--accept-loss", "unknown")
+	if now := b.state0(p[0]); now != was {
+		t.Errorf("%s is not what it was:\n%s\nbut\n%s", p[0], was, now)
+	}
+	b.unfenced()
+	for _, m := range p[1:] {
+		b.silence(m)
+		if out, err := b.on(m, "rm -rf /var/lib/etcd/member && mkdir -p /var/lib/etcd && mv /var/lib/etcd-found/member /var/lib/etcd/ && rmdir /var/lib/etcd-found"); err != nil {
+			t.Fatalf("the disk of %s is found: %v: %s", m, err, out)
+		}
+	}
+	b.silence(p[0]) // nobody has told the others from a crash
+	b.sees("stopped")
+	b.recover()
+	b.unfenced()
+	b.whole()
+}
+
+// newest is the newest case's name.
+func (b *bench) newest() string {
+	b.Helper()
+	all, err := filepath.Glob(b.dir + "/.local/state/salvor/cases/*/journal.jsonl")
+	if err != nil || len(all) == 0 {
+		b.Fatalf("there is no case (%v)", err)
+	}
+	slices.Sort(all)
+	return filepath.Base(filepath.Dir(all[len(all)-1]))
+}
+
+// fenced demands that what is held back on a machine cannot be brought back by
+// what usually does: its service manager, its kubelet, a person.
+func (b *bench) fenced(machine string) {
+	b.Helper()
+	line := "systemctl restart kubelet; sleep 6; ! pidof etcd kube-apiserver"
+	if b.layout == "external" {
+		line = "systemctl daemon-reload; systemctl start etcd && exit 1; " + line
+	}
+	if out, err := b.on(machine, line); err != nil {
+		b.Errorf("what is held back on %s runs again: %v: %s", machine, err, out)
+	}
+}
+
+// unfenced demands that nothing keeps any unit from being started.
+func (b *bench) unfenced() {
+	b.Helper()
+	for _, m := range b.planes() {
+		if out, err := b.on(m, "! ls /etc/systemd/system/*.d/90-salvor-fence.conf /run/systemd/system/*.d/90-salvor-fence.conf 2>/dev/null"); err != nil {
+			b.Errorf("%s still holds units back: %v: %s", m, err, out)
+		}
+	}
+}
+
+// TestFenceHolds: the coordinator dies while everything is held back; one machine
+// loses its power and returns. Nothing of it runs before somebody goes on: with
+// kubeadm the manifests are out, with units a drop-in keeps them from starting.
+func TestFenceHolds(t *testing.T) {
+	b := newBench(t)
+	p := b.planes()
+	b.loses(p[1:]...)
+	b.ledger.close()
+	b.init()
+	b.sees("majority-lost")
+	b.killAt("salvage", "recover", "--yes", "--accept-loss", "unknown")
+	b.fenced(p[0])
+	b.breaks("power-cut", p[1])
+	b.run("lab", "power", "on", p[1])
+	b.until(time.Minute, "the machine is up", func() error {
+		_, err := b.on(p[1], "systemctl is-active kubelet")
+		return err
+	})
+	b.fenced(p[1])
+	b.run("salvor", "resume")
+	b.unfenced()
 	b.whole()
 }
