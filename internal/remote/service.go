@@ -9,17 +9,32 @@ import (
 	"github.com/salvor-project/salvor/internal/operate"
 )
 
+// What a control plane ought to give to its clients and what it gives them, as
+// the host's side of the question tells it.
+type (
+	// ServiceWanted is what is asked for.
+	ServiceWanted = operate.ServiceWanted
+	// Service is the answer.
+	Service = operate.Service
+	// JudgedNodes are the answer's nodes.
+	JudgedNodes = operate.JudgedNodes
+	// JudgedEndpoints are its endpoints.
+	JudgedEndpoints = operate.JudgedEndpoints
+	// Balanced is its load balancer.
+	Balanced = operate.Balanced
+)
+
 const methodJudgeService = "judge-service"
 
 type serviceParams struct {
 	question
-	operate.ServiceWanted
+	ServiceWanted
 }
 
 // JudgeService asks how the control plane serves its clients, through the host's
 // own API server; it changes nothing.
-func (h *Host) JudgeService(ctx context.Context, cfg cluster.Config, w operate.ServiceWanted) (operate.Service, error) {
-	var s operate.Service
+func (h *Host) JudgeService(ctx context.Context, cfg cluster.Config, w ServiceWanted) (Service, error) {
+	var s Service
 	err := h.call(ctx, methodJudgeService, serviceParams{h.question(cfg), w}, &s, nil)
 	return s, err
 }

@@ -7,8 +7,8 @@ import (
 	"time"
 
 	"github.com/salvor-project/salvor/internal/casefile"
-	"github.com/salvor-project/salvor/internal/operate"
 	"github.com/salvor-project/salvor/internal/plan"
+	"github.com/salvor-project/salvor/internal/remote"
 )
 
 // service judges what the control plane does for its clients, through the first
@@ -34,7 +34,7 @@ func (v view) service(ctx context.Context, all []judged) []casefile.Check {
 	return out
 }
 
-func (v view) lookService(ctx context.Context, all []judged, balancer string) (s operate.Service, why string) {
+func (v view) lookService(ctx context.Context, all []judged, balancer string) (s remote.Service, why string) {
 	i := slices.IndexFunc(all, func(j judged) bool { return j.err == nil && j.Ready.OK && j.Ready.Value })
 	if i < 0 {
 		return s, "no API server is ready"
@@ -42,7 +42,7 @@ func (v view) lookService(ctx context.Context, all []judged, balancer string) (s
 	through := all[i].node.Host
 	h, err := v.Fleet.Host(through)
 	if err == nil {
-		s, err = h.JudgeService(ctx, v.Plan.Config, operate.ServiceWanted{Nodes: v.Plan.Expect.Nodes, APIServers: v.Plan.Expect.APIServers,
+		s, err = h.JudgeService(ctx, v.Plan.Config, remote.ServiceWanted{Nodes: v.Plan.Expect.Nodes, APIServers: v.Plan.Expect.APIServers,
 			Balancer: balancer, Before: v.began()})
 	}
 	if err != nil {
@@ -64,7 +64,7 @@ func (v view) began() time.Time {
 
 // nodesCheck demands that all nodes are Ready with fresh leases, but for those
 // that were not before.
-func nodesCheck(s operate.Service) casefile.Check {
+func nodesCheck(s remote.Service) casefile.Check {
 	j := s.Nodes.Value
 	switch {
 	case !s.Nodes.OK:
@@ -79,7 +79,7 @@ func nodesCheck(s operate.Service) casefile.Check {
 
 // endpointsCheck demands that the service "kubernetes" leads to every API server,
 // and nowhere else.
-func endpointsCheck(s operate.Service) casefile.Check {
+func endpointsCheck(s remote.Service) casefile.Check {
 	e := s.Endpoints.Value
 	switch {
 	case !s.Endpoints.OK:
@@ -93,7 +93,7 @@ func endpointsCheck(s operate.Service) casefile.Check {
 }
 
 // balancerCheck demands that the API is ready behind the load balancer.
-func balancerCheck(s operate.Service, url string) casefile.Check {
+func balancerCheck(s remote.Service, url string) casefile.Check {
 	b := s.Balancer.Value
 	switch {
 	case !s.Balancer.OK:

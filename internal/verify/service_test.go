@@ -7,8 +7,8 @@ import (
 
 	"github.com/salvor-project/salvor/internal/casefile"
 	"github.com/salvor-project/salvor/internal/cluster"
-	"github.com/salvor-project/salvor/internal/operate"
 	"github.com/salvor-project/salvor/internal/plan"
+	"github.com/salvor-project/salvor/internal/remote"
 )
 
 // TestWhatIsMissingIsJudgedByWhatIsThere: a wait that ended too early is no
@@ -59,29 +59,29 @@ func TestWhatIsMissingIsJudgedByWhatIsThere(t *testing.T) {
 // TestServiceChecks: what was broken before passes with words, what is not back
 // fails.
 func TestServiceChecks(t *testing.T) {
-	nodes := func(j operate.JudgedNodes) casefile.Check { return nodesCheck(operate.Service{Nodes: cluster.Is(j)}) }
-	ends := func(e operate.JudgedEndpoints) casefile.Check {
-		return endpointsCheck(operate.Service{Endpoints: cluster.Is(e)})
+	nodes := func(j remote.JudgedNodes) casefile.Check { return nodesCheck(remote.Service{Nodes: cluster.Is(j)}) }
+	ends := func(e remote.JudgedEndpoints) casefile.Check {
+		return endpointsCheck(remote.Service{Endpoints: cluster.Is(e)})
 	}
-	lb := func(b operate.Balanced) casefile.Check {
-		return balancerCheck(operate.Service{Balancer: cluster.Is(b)}, "https://lb")
+	lb := func(b remote.Balanced) casefile.Check {
+		return balancerCheck(remote.Service{Balancer: cluster.Is(b)}, "https://lb")
 	}
 	for _, c := range []struct {
 		got  casefile.Check
 		want casefile.Outcome
 		says string
 	}{
-		{nodes(operate.JudgedNodes{Ready: []string{"a"}}), casefile.Passed, "a"},
-		{nodes(operate.JudgedNodes{Ready: []string{"a"}, Before: []string{"w is not Ready"}}), casefile.Passed, "w is not Ready"},
-		{nodes(operate.JudgedNodes{Ready: []string{"a"}, Missing: []string{"b is not Ready"}}), casefile.Failed, "b is not Ready"},
-		{nodesCheck(operate.Service{}), casefile.NotKnown, ""},
-		{ends(operate.JudgedEndpoints{Addresses: []string{"10.0.0.1"}}), casefile.Passed, "10.0.0.1"},
-		{ends(operate.JudgedEndpoints{Stale: []string{"10.0.0.9:6443"}}), casefile.Failed, "10.0.0.9"},
-		{ends(operate.JudgedEndpoints{Missing: []string{"https://b"}}), casefile.Failed, "https://b"},
-		{lb(operate.Balanced{Seen: 3, Of: 3}), casefile.Passed, "all 3"},
-		{lb(operate.Balanced{Seen: 1, Of: 3}), casefile.Passed, "1 of 3"},
-		{lb(operate.Balanced{EndsTLS: true, Of: 3}), casefile.Passed, "of its own"},
-		{balancerCheck(operate.Service{Balancer: cluster.Unknown[operate.Balanced]("status 503")}, "https://lb"), casefile.Failed, "503"},
+		{nodes(remote.JudgedNodes{Ready: []string{"a"}}), casefile.Passed, "a"},
+		{nodes(remote.JudgedNodes{Ready: []string{"a"}, Before: []string{"w is not Ready"}}), casefile.Passed, "w is not Ready"},
+		{nodes(remote.JudgedNodes{Ready: []string{"a"}, Missing: []string{"b is not Ready"}}), casefile.Failed, "b is not Ready"},
+		{nodesCheck(remote.Service{}), casefile.NotKnown, ""},
+		{ends(remote.JudgedEndpoints{Addresses: []string{"10.0.0.1"}}), casefile.Passed, "10.0.0.1"},
+		{ends(remote.JudgedEndpoints{Stale: []string{"10.0.0.9:6443"}}), casefile.Failed, "10.0.0.9"},
+		{ends(remote.JudgedEndpoints{Missing: []string{"https://b"}}), casefile.Failed, "https://b"},
+		{lb(remote.Balanced{Seen: 3, Of: 3}), casefile.Passed, "all 3"},
+		{lb(remote.Balanced{Seen: 1, Of: 3}), casefile.Passed, "1 of 3"},
+		{lb(remote.Balanced{EndsTLS: true, Of: 3}), casefile.Passed, "of its own"},
+		{balancerCheck(remote.Service{Balancer: cluster.Unknown[remote.Balanced]("status 503")}, "https://lb"), casefile.Failed, "503"},
 	} {
 		if c.got.Result != c.want || !strings.Contains(c.got.Text.String(), c.says) {
 			t.Errorf("got %+v, want %s with %q", c.got, c.want, c.says)
