@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -9,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/salvor-project/salvor/internal/cluster"
+	"github.com/salvor-project/salvor/internal/config"
 	"github.com/salvor-project/salvor/internal/remote"
 )
 
@@ -63,5 +65,39 @@ func (a *app) look(ctx context.Context, f *remote.Fleet) seen {
 		fmt.Fprintf(a.err, "looking at %d machines, for %s at most …\n", len(f.Hosts()), budget)
 	})
 	defer notice.Stop()
-	return a.withBackups(ctx, f.Config, look(ctx, f, budget, a.hashes), budget)
+	s := look(ctx, f, budget, a.hashes)
+	if cfg, corrected := a.learn(ctx, f, s.facts); corrected {
+		f.Config = cfg
+		s = look(ctx, f, budget, a.hashes)
+	}
+	return a.withBackups(ctx, f.Config, s, budget)
+}
+
+// learn asks machines of which the configuration only assumes something, and
+// that answer now, for what is really on them.
+func (a *app) learn(ctx context.Context, f *remote.Fleet, seen cluster.Facts) (cfg cluster.Config, corrected bool) {
+	cfg = f.Config
+	for _, h := range f.Config.Hosts {
+		if facts, ok := seen.Host(h.Name); !h.Assumed || !ok || !facts.Reached.OK {
+			continue
+		}
+		machine, err := f.Host(h.Name)
+		if err != nil {
+			continue
+		}
+		one, cancel := context.WithTimeout(ctx, surveyBudget)
+		found, err := machine.Survey(one, config.Options{Survey: true, StateDir: h.StateDir})
+		cancel()
+		next, known := config.Correct(cfg, h.Name, found)
+		if err == nil && !known {
+			err = errors.New("no member with its peer URLs is found there")
+		}
+		if err != nil {
+			fmt.Fprintf(a.err, "%s answers, but what salvor.yaml assumes of it stands: %s\n", h.Name, err)
+			continue
+		}
+		cfg, corrected = next, true
+		fmt.Fprintf(a.err, "%s answers: its own files count now, not what salvor.yaml has assumed of it; `salvor init` writes them down\n", h.Name)
+	}
+	return cfg, corrected
 }

@@ -62,6 +62,10 @@ type Host struct {
 	// that, the operator answers for it. A machine that answers all the same
 	// is believed before this field.
 	Gone bool `json:"gone,omitempty" yaml:"gone,omitempty"`
+	// Assumed says that the machine did not answer when this was written: its
+	// member, its node and the paths of their files are a guess from another
+	// machine's. As soon as it answers, its own files count instead.
+	Assumed bool `json:"assumed,omitempty" yaml:"assumed,omitempty"`
 	// Client is what Salvor shows etcd from this machine, where its files are
 	// called otherwise than Config.Client says; see Config.On.
 	Client TLS `json:"client,omitzero" yaml:"client,omitempty"`

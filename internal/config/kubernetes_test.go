@@ -2,6 +2,7 @@ package config
 
 import (
 	"errors"
+	"fmt"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -157,9 +158,10 @@ func TestMergeWritesADeadMachineLikeItsSiblings(t *testing.T) {
 		m.Run.StaticPod != "/etc/kubernetes/manifests/etcd.yaml" {
 		t.Errorf("the dead member: %+v", m)
 	}
-	if h, _ := found.Config.Host(m.Host); h.Name != "node-3" || h.Address != "ops@10.0.0.3:2222" {
+	if h, _ := found.Config.Host(m.Host); h.Name != "node-3" || h.Address != "ops@10.0.0.3:2222" || !h.Assumed {
 		t.Errorf("its machine: %+v", h)
 	}
+	correctDead(t, found.Config, surveyed)
 	if n, _ := found.Config.Node(m.Host); n.API != "https://10.0.0.3:6443" {
 		t.Errorf("its node: %+v", n)
 	}
@@ -168,6 +170,33 @@ func TestMergeWritesADeadMachineLikeItsSiblings(t *testing.T) {
 	}
 	if w := strings.Join(found.Warnings, "\n"); !strings.Contains(w, "node-3 (ops@10.0.0.3:2222) does not answer") {
 		t.Errorf("warnings %q", w)
+	}
+}
+
+// correctDead: the dead machine answers, and is not what its siblings are.
+func correctDead(t *testing.T, cfg cluster.Config, surveyed func(name, ip string) Surveyed) {
+	t.Helper()
+	before := fmt.Sprintf("%+v", cfg)
+	own := surveyed("cp-3", "10.0.0.3").Found
+	own.Config.Members[0].DataDir, own.Config.Members[0].Certificates.Server = "/other/etcd", "/other/server.crt"
+	own.Config.Client.Cert = "/other/client.crt"
+	next, ok := Correct(cfg, "node-3", own)
+	m, _ := next.Member("cp-3")
+	h, _ := next.Host("node-3")
+	n, _ := next.Node("node-3")
+	if !ok || m.DataDir != "/other/etcd" || m.Certificates.Server != "/other/server.crt" || m.Host != "node-3" || h.Assumed || h.Address != "ops@10.0.0.3:2222" ||
+		h.Client.Cert != "/other/client.crt" || n.API != "https://10.0.0.3:6443" || n.Host != "node-3" {
+		t.Errorf("corrected: %v, %+v, %+v, %+v", ok, m, h, n)
+	}
+	if err := Validate(next); err != nil {
+		t.Error(err)
+	}
+	if fmt.Sprintf("%+v", cfg) != before {
+		t.Error("the configuration that was given was changed")
+	}
+	// What it shows is another member: nothing is known of this one.
+	if _, ok := Correct(cfg, "node-3", surveyed("cp-9", "10.0.0.99").Found); ok {
+		t.Error("another member was taken for this one")
 	}
 }
 

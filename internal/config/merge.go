@@ -170,6 +170,7 @@ func (m *merger) assume(s Surveyed, who Stranger) {
 	like := cfg.Members[0]
 	from, to := peerHost(like.PeerURLs), peerHost(who.PeerURLs)
 	h := s.Host
+	h.Assumed = true
 	if h.Name = who.Host; h.Name == "" {
 		h.Name = who.Name
 	}
@@ -198,7 +199,7 @@ func (m *merger) assume(s Surveyed, who Stranger) {
 		n.API = strings.Replace(n.API, from, to, 1)
 		cfg.Kubernetes.Nodes = append(cfg.Kubernetes.Nodes, n)
 	}
-	m.out.Warnings = append(m.out.Warnings, fmt.Sprintf("%s (%s) does not answer (%s): what is written of it is what %s has; correct it when it is back",
+	m.out.Warnings = append(m.out.Warnings, fmt.Sprintf("%s (%s) does not answer (%s): what is written of it is a guess from %s (hosts[].assumed); its own files count as soon as it answers",
 		h.Name, s.Host.Address, s.Err, like.Host))
 }
 
