@@ -20,6 +20,10 @@ type Started struct {
 	Unit string `json:"unit,omitempty"`
 	// InitialCluster is what the member was told for this start.
 	InitialCluster string `json:"initialCluster,omitempty"`
+	// Files are environment files of its unit that have this initial cluster now,
+	// the old ones kept beside them; Note says why they have not.
+	Files []string `json:"files,omitempty"`
+	Note  string   `json:"note,omitempty"`
 }
 
 // Stopped is the result of StopMember.
@@ -115,19 +119,25 @@ func (env Env) start(ctx context.Context, a plan.StartMember) (any, error) {
 		}
 	}
 	var f cluster.ProcessFacts
+	o := supervise.Override{InitialCluster: list, Case: filepath.Base(env.CaseDir), Original: a.Original}
 	pod, ok, err := env.pod(m)
 	switch {
 	case err != nil:
 	case ok:
-		f, err = pod.Release(ctx, supervise.Override{InitialCluster: list, Case: filepath.Base(env.CaseDir), Original: a.Original})
+		f, err = pod.Release(ctx, o)
 	default:
-		f, err = supervise.Start(ctx, m, supervise.Override{InitialCluster: list})
+		f, err = supervise.Start(ctx, m, o)
 	}
 	if err != nil {
 		return nil, err
 	}
 	supervise.AwaitPeers(ctx, m, peerPatience)
-	return Started{PID: f.PID, Unit: f.Unit, InitialCluster: list}, nil
+	out := Started{PID: f.PID, Unit: f.Unit, InitialCluster: list}
+	if out.Files, err = supervise.KeepInitialCluster(ctx, m, o); err != nil {
+		// The member runs: its environment file is for the day when it has no data.
+		out.Note = err.Error()
+	}
+	return out, nil
 }
 
 // peerPatience is how long the next member to start waits for this one to answer
