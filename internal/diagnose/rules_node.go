@@ -122,7 +122,11 @@ func findManifestMissing(v view) []sighting {
 			}
 			wanted = wanted || v.configuredPod(k.host, name)
 			if wanted && !has[k.host][name] {
-				out = append(out, sighting{k.host, []any{name}, []string{fmt.Sprintf("no manifest names pod %s here; %d of %d masters have one", name, all[name], masters)}})
+				evidence := []string{fmt.Sprintf("no manifest names pod %s here; %d of %d masters have one", name, all[name], masters)}
+				if line := v.adapted(k.host, name); line != "" {
+					evidence = append(evidence, line)
+				}
+				out = append(out, sighting{k.host, []any{name}, evidence})
 				break
 			}
 		}

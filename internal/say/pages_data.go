@@ -115,8 +115,8 @@ var pagesData = map[string]entry{
 		"%[1]s has no manifest for %[2]s: the kubelet has nothing to start.",
 		"%[1]s 没有 %[2]s 的清单：kubelet 无物可启。"},
 	"repair.static-pod-manifest-missing": {
-		"Put it back from where it was moved to, or make it anew with kubeadm init phase and the other masters' flags.",
-		"从移走的地方放回，或用 kubeadm init phase 按其他 master 的参数重新生成。"},
+		"Put it back from where it was moved to, or make it anew from another master's: the finding's evidence has the command where enough is known. Read what comes out before it is moved into place.",
+		"从移走的地方放回，或按其他 master 的清单重新生成：信息足够时，证据中给出了具体命令。移入之前请先检查生成的内容。"},
 	"wrong.static-pod-manifest-missing": {
 		"kubeadm init.",
 		"执行 kubeadm init。"},
