@@ -179,6 +179,10 @@ func (e *StatusError) Error() string { return fmt.Sprintf("status %d: %s", e.Cod
 // Do sends one request and decodes the answer into out, which may be nil. A
 // body is sent as JSON.
 func (c *Client) Do(ctx context.Context, method, path string, body, out any) (http.Header, error) {
+	return c.send(ctx, method, path, "application/json", body, out)
+}
+
+func (c *Client) send(ctx context.Context, method, path, accept string, body, out any) (http.Header, error) {
 	var in io.Reader
 	if body != nil {
 		b, err := json.Marshal(body)
@@ -191,7 +195,7 @@ func (c *Client) Do(ctx context.Context, method, path string, body, out any) (ht
 	if err != nil {
 		return nil, fmt.Errorf("%s %s: %w", method, path, err)
 	}
-	req.Header.Set("Accept", "application/json")
+	req.Header.Set("Accept", accept)
 	req.Header.Set("User-Agent", "salvor")
 	if body != nil {
 		req.Header.Set("Content-Type", "application/json")

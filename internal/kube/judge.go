@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 )
@@ -50,6 +51,49 @@ func (c *Client) Count(ctx context.Context, path string) (n int64, ok bool, err 
 		return 0, false, nil
 	}
 	return int64(len(list.Items)) + list.Metadata.Remaining, err == nil, err
+}
+
+// Name is an object's name, with its namespace before a slash if it has one.
+type Name struct {
+	Name    string
+	Created time.Time
+}
+
+// metadataOnly asks for lists without what the objects hold
+// (apimachinery, meta/v1, PartialObjectMetadataList).
+const metadataOnly = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+
+// Names lists the names of all objects of a resource; what they hold does not
+// travel.
+func (c *Client) Names(ctx context.Context, path string) ([]Name, error) {
+	var out []Name
+	for next := ""; ; {
+		var list struct {
+			Metadata struct {
+				Continue string `json:"continue"`
+			} `json:"metadata"`
+			Items []struct {
+				Metadata struct {
+					Name              string    `json:"name"`
+					Namespace         string    `json:"namespace"`
+					CreationTimestamp time.Time `json:"creationTimestamp"`
+				} `json:"metadata"`
+			} `json:"items"`
+		}
+		if _, err := c.send(ctx, http.MethodGet, path+"?limit=500&continue="+url.QueryEscape(next), metadataOnly, nil, &list); err != nil {
+			return nil, err
+		}
+		for _, i := range list.Items {
+			name := i.Metadata.Name
+			if i.Metadata.Namespace != "" {
+				name = i.Metadata.Namespace + "/" + name
+			}
+			out = append(out, Name{name, i.Metadata.CreationTimestamp})
+		}
+		if next = list.Metadata.Continue; next == "" {
+			return out, nil
+		}
+	}
 }
 
 // Whoami asks as whom the API server knows the client.

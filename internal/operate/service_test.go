@@ -271,6 +271,13 @@ func TestServiceOfARealAPIServer(t *testing.T) {
 	}
 	r.endpoints(r.address)
 
+	names, err := r.Names(t.Context(), "/api/v1/nodes")
+	if err != nil || len(names) != 2 || names[0].Name != "cp-1" || time.Since(names[0].Created) > time.Minute {
+		t.Errorf("names: %+v, %v", names, err)
+	}
+	if names, err = r.Names(t.Context(), "/apis/rbac.authorization.k8s.io/v1/roles"); err != nil || len(names) == 0 || !strings.Contains(names[0].Name, "/") {
+		t.Errorf("names with namespaces: %+v, %v", names, err)
+	}
 	r.balancers(look, w)
 	r.awaits(now)
 }

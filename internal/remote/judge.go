@@ -29,6 +29,9 @@ type APIRequest struct {
 	Before time.Time `json:"before"`
 	// WatchFrom is a revision from before; 0 tries no watch.
 	WatchFrom int64 `json:"watchFrom,omitempty"`
+	// Living tells that the cluster served after the source was taken: what the
+	// source holds may have been removed since.
+	Living bool `json:"living,omitempty"`
 }
 
 // APIAnswer holds the proofs.
@@ -38,10 +41,7 @@ type APIAnswer struct {
 	// UID is kube-system's, SourceUID the one in the source.
 	UID       cluster.Known[string] `json:"uid"`
 	SourceUID cluster.Known[string] `json:"sourceUID"`
-	// Objects counts what the API has of the steady resources of the source,
-	// and Missing names those of which it has fewer.
-	Objects cluster.Known[int64] `json:"objects"`
-	Missing []string             `json:"missing,omitempty"`
+	APIObjects
 	// Token is whom a service account's token from before is taken for.
 	Token cluster.Known[string] `json:"token"`
 	// TooOld tells whether a watch from before is refused so.
@@ -51,12 +51,22 @@ type APIAnswer struct {
 type judgeParams struct {
 	question
 	APIRequest
+	// Asked is now by the asker's clock.
+	Asked time.Time `json:"asked,omitzero"`
+}
+
+// hereby gives a time of the asker's clock by this machine's.
+func hereby(t, asked time.Time) time.Time {
+	if asked.IsZero() || t.IsZero() {
+		return t
+	}
+	return t.Add(time.Since(asked))
 }
 
 // JudgeAPI asks the host's own API server for proofs; it changes nothing.
 func (h *Host) JudgeAPI(ctx context.Context, cfg cluster.Config, r APIRequest) (APIAnswer, error) {
 	var a APIAnswer
-	err := h.call(ctx, methodJudgeAPI, judgeParams{h.question(cfg), r}, &a, nil)
+	err := h.call(ctx, methodJudgeAPI, judgeParams{h.question(cfg), r, time.Now()}, &a, nil)
 	return a, err
 }
 
@@ -72,6 +82,7 @@ func judgeAPI(ctx context.Context, p judgeParams, _ func(host.Progress)) (any, e
 	defer c.Close()
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
+	p.Before = hereby(p.Before, p.Asked)
 	var a APIAnswer
 	if err := c.Ready(ctx); err != nil {
 		a.Ready = cluster.Known[bool]{OK: true, Why: err.Error()}
@@ -87,20 +98,20 @@ func judgeAPI(ctx context.Context, p judgeParams, _ func(host.Progress)) (any, e
 		a.SourceUID, a.Objects = cluster.Unknown[string]("there is no source"), cluster.Unknown[int64]("there is no source")
 		return a, nil
 	}
-	uid, counts, err := sourceOf(ctx, p.Source)
+	uid, names, err := sourceOf(ctx, p.Source)
 	a.SourceUID = cluster.From(uid, err)
 	if err != nil {
 		a.Objects = cluster.Unknown[int64]("%v", err)
 		return a, nil
 	}
-	a.Objects, a.Missing = compareCounts(ctx, c, counts)
+	a.APIObjects = compareObjects(ctx, c, names, p.APIRequest)
 	return a, nil
 }
 
-// sourceOf reads what a snapshot says of kube-system, and counts its objects by
-// resource.
-func sourceOf(ctx context.Context, path string) (uid string, counts map[string]int64, err error) {
-	counts = map[string]int64{}
+// sourceOf reads what a snapshot says of kube-system, and the names of its steady
+// objects by resource.
+func sourceOf(ctx context.Context, path string) (uid string, names map[string][]string, err error) {
+	names = map[string][]string{}
 	steady := kube.Steady()
 	err = datadir.Each(ctx, path, 0, func(kv *mvccpb.KeyValue) error {
 		rest, ok := strings.CutPrefix(string(kv.Key), kube.Root)
@@ -115,8 +126,8 @@ func sourceOf(ctx context.Context, path string) (uid string, counts map[string]i
 			uid = o.UID
 		}
 		for _, s := range steady {
-			if strings.HasPrefix(rest, s.Stored+"/") {
-				counts[s.Stored]++
+			if name, ok := strings.CutPrefix(rest, s.Stored+"/"); ok {
+				names[s.Stored] = append(names[s.Stored], name)
 				break
 			}
 		}
@@ -125,30 +136,7 @@ func sourceOf(ctx context.Context, path string) (uid string, counts map[string]i
 	if err == nil && uid == "" {
 		err = errors.New("the source holds no namespace kube-system, or it is encrypted")
 	}
-	return uid, counts, err
-}
-
-// compareCounts tells of which resources the API has fewer objects than the
-// source; what was made since is no fault.
-func compareCounts(ctx context.Context, c *kube.Client, counts map[string]int64) (all cluster.Known[int64], missing []string) {
-	var sum int64
-	for _, s := range kube.Steady() {
-		want := counts[s.Stored]
-		if want == 0 {
-			continue
-		}
-		got, ok, err := c.Count(ctx, s.Path)
-		switch {
-		case err != nil:
-			return cluster.Unknown[int64]("%v", err), nil
-		case !ok:
-			continue // this version does not serve it
-		case got < want:
-			missing = append(missing, fmt.Sprintf("%s: %d of %d", s.Stored, got, want))
-		}
-		sum += got
-	}
-	return cluster.Is(sum), missing
+	return uid, names, err
 }
 
 // oldToken shows the API server a token that a kubelet of this machine has

@@ -47,7 +47,7 @@ func (v view) api(ctx context.Context) []casefile.Check {
 }
 
 func (v view) apiRequest(host string) remote.APIRequest {
-	r := remote.APIRequest{WatchFrom: v.Plan.Expect.WatchRefusedFrom, Before: v.began()}
+	r := remote.APIRequest{WatchFrom: v.Plan.Expect.WatchRefusedFrom, Before: v.began(), Living: v.Plan.Expect.BuiltBy == ""}
 	for _, s := range v.Plan.Steps {
 		if s.Host != host || r.Source != "" {
 			continue
@@ -109,7 +109,8 @@ func apiIdentity(all []judged) casefile.Check {
 	return passed("api-identity", "api-identity", uid)
 }
 
-// apiObjects demands that the API has as many objects as the source.
+// apiObjects demands that the API has the objects of the source: exactly as many
+// of each kind, but for what was made since.
 func apiObjects(all []judged) casefile.Check {
 	why := "no API server was asked"
 	for _, j := range all {
@@ -117,12 +118,24 @@ func apiObjects(all []judged) casefile.Check {
 			why = j.Objects.Why
 			continue
 		}
-		if len(j.Missing) > 0 {
+		switch {
+		case len(j.Missing) > 0:
 			return failed("api-objects", "api-objects-fewer", strings.Join(j.Missing, "; "))
+		case len(j.Strange) > 0:
+			return failed("api-objects", "api-objects-strange", strings.Join(j.Strange, "; "))
+		case len(j.More)+len(j.Gone) > 0:
+			return passed("api-objects", "api-objects-since", j.Objects.Value, orNone(j.More), orNone(j.Gone))
 		}
 		return passed("api-objects", "api-objects", j.Objects.Value)
 	}
 	return casefile.Check{Name: "api-objects", Result: casefile.NotApplicable, Text: unknown("", why).Text}
+}
+
+func orNone(list []string) string {
+	if len(list) == 0 {
+		return "–"
+	}
+	return strings.Join(list, "; ")
 }
 
 // apiToken demands that a service account's token from before is still taken;
