@@ -44,7 +44,9 @@ func Rollback(p Plan, f cluster.Facts, effects map[StepID]Effect, c Choices) (Pl
 	if !anyStarted(p, effects) {
 		b.plan.Loss = diagnose.Loss{Revisions: cluster.Is(int64(0)), Objects: cluster.Is(int64(0)), Proven: true}
 	}
-	b.only = p.disturbed()
+	if b.only = p.disturbed(); len(b.only) == 0 {
+		return Plan{}, fmt.Errorf("case %s %w: it stops, moves and holds back nothing", p.Case, ErrNoWayBack)
+	}
 	members := b.undoable(p)
 	if len(members) == 0 {
 		return Plan{}, fmt.Errorf("roll %s back: none of the machines that it has worked on can be reached", p.Case)

@@ -72,6 +72,10 @@ var words = map[string]entry{
 	"check.api-token":    {"tokens from before", "恢复前的 token"},
 	"check.api-watch":    {"API watches from before", "恢复前的 API watch"},
 
+	"check.nodes":         {"nodes", "节点"},
+	"check.endpoints":     {"endpoints of the API", "API 的端点"},
+	"check.load-balancer": {"load balancer", "负载均衡"},
+
 	"step.done":        {"done", "完成"},
 	"step.found":       {"was so already", "原本如此，无需改动"},
 	"step.failed":      {"FAILED", "失败"},
