@@ -14,15 +14,19 @@ import (
 	"github.com/salvor-project/salvor/internal/remote"
 )
 
-// sight is how a command looks: how long, and what the operator gives up.
+// sight is how a command looks: how long, what the operator gives up, and in
+// which vault.
 type sight struct {
 	budget time.Duration
 	gone   []string
+	vault  vaultFlags
 }
 
 func (s *sight) addFlags(c *cobra.Command) {
 	c.Flags().DurationVar(&s.budget, "budget", defaultBudget, "how long a look at all machines may take; more for very large data dirs")
 	c.Flags().StringSliceVar(&s.gone, "gone", nil, "machines that, with their disks, will never come back: what lay there counts as lost instead of unknown (you answer for that)")
+	c.Flags().StringArrayVar(&s.vault.targets, "target", nil, "look for backups on this target (written as for salvor vault), in the place of those of salvor.yaml; may be repeated")
+	c.Flags().StringVar(&s.vault.identity, "identity", "", "file of the private key that opens backups (age identity or SSH key)")
 }
 
 // load reads the configuration with what the flags say of it.
@@ -35,6 +39,9 @@ func (s sight) load(a *app) (cluster.Config, error) {
 		return cfg, usageError{fmt.Errorf("--budget %s: give a time such as 30s", s.budget)}
 	}
 	a.budget = s.budget
+	if cfg, err = s.where(cfg); err != nil {
+		return cfg, err
+	}
 	for _, name := range s.gone {
 		if _, ok := cfg.Host(name); !ok {
 			var known []string
@@ -100,4 +107,19 @@ func (a *app) learn(ctx context.Context, f *remote.Fleet, seen cluster.Facts) (c
 		fmt.Fprintf(a.err, "%s answers: its own files count now, not what salvor.yaml has assumed of it; `salvor init` writes them down\n", h.Name)
 	}
 	return cfg, corrected
+}
+
+// where gives the configuration with the vault of the flags: on a blank machine
+// salvor.yaml describes none.
+func (s sight) where(cfg cluster.Config) (cluster.Config, error) {
+	switch {
+	case s.vault.identity != "":
+		if cfg.Vault == nil && len(s.vault.targets) == 0 {
+			return cfg, usageError{errors.New("--identity: salvor.yaml describes no vault that this key could open: name a --target")}
+		}
+		s.vault.identity = ownPath(s.vault.identity)
+	case len(s.vault.targets) == 0:
+		return cfg, nil
+	}
+	return s.vault.over(cfg)
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/salvor-project/salvor/internal/cluster"
 	"github.com/salvor-project/salvor/internal/datadir"
 	"github.com/salvor-project/salvor/internal/diagnose"
 )
@@ -78,6 +79,41 @@ func TestRecoverFromTheVault(t *testing.T) {
 		t.Errorf("%s is still there after the clean-up", secrets)
 	}
 	if after, _ := k.hash(); after <= revision {
+		t.Errorf("revision %d after the recovery, %d before", after, revision)
+	}
+}
+
+// TestRecoverOnABlankMachine: salvor.yaml was written anew and knows of no vault,
+// the signing key is lost. The binary, the private key and the target are enough.
+func TestRecoverOnABlankMachine(t *testing.T) {
+	k := newKeeping(t)
+	k.must(codeOK, "vault", "init")
+	revision, hash := k.hash()
+	id := k.backUp(codeOK)
+	check(t, k.cluster.KillAll())
+	for _, m := range k.cluster.Config().Members {
+		check(t, os.RemoveAll(m.DataDir))
+	}
+	check(t, os.Remove(k.path("sign")))
+	k.configure(func(c *cluster.Config) { c.Vault, c.Backup = nil, nil })
+
+	k.must(codeUsage, "recover", "--identity", k.path("key.txt")).says(t, "--target")
+	k.must(codeUsage, "recover", "--target", "ftp://x")
+	e := k.must(codeNoCandidate, "recover", "--yes")
+	if !strings.Contains(e.out, "--target") {
+		t.Errorf("it does not say how to name a vault:\n%s", e.out)
+	}
+	k.must(codeNoCandidate, "recover", "--yes", "--target", k.path("cases")) // an empty one
+	blank := []string{"--target", k.path("disk2"), "--identity", k.path("key.txt")}
+	var d diagnose.Diagnosis
+	k.document(codeFindings, &d, append([]string{"diagnose"}, blank...)...)
+	if c, ok := d.Chosen(); !ok || c.ID != "vault:"+id || c.Loss.Doubt == nil || c.Loss.Proven {
+		t.Fatalf("candidates %+v", d.Candidates)
+	}
+	k.must(codeError, "recover", "--accept-loss", "unknown", "--target", k.path("disk2")).says(t, "no private key", "--identity")
+	k.must(codeStopped, append([]string{"recover", "--yes"}, blank...)...)
+	k.must(codeOK, append([]string{"recover", "--accept-loss", "unknown"}, blank...)...)
+	if after, now := k.hash(); after <= revision || now == hash {
 		t.Errorf("revision %d after the recovery, %d before", after, revision)
 	}
 }

@@ -62,6 +62,11 @@ func (a *app) vaultConfig(o *vaultFlags) (cluster.Config, error) {
 		}
 		cfg = cluster.Config{}
 	}
+	return o.over(cfg)
+}
+
+// over puts what the flags say in the place of what the configuration says.
+func (o *vaultFlags) over(cfg cluster.Config) (cluster.Config, error) {
 	if cfg.Vault == nil {
 		cfg.Vault = &cluster.Vault{}
 	} else {

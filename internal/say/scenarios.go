@@ -24,8 +24,8 @@ var scenarios = map[string]entry{
 		"No member has usable data left (%[1]s configured), and what the vault holds is not known: it, or a part of it, did not answer. A newer backup may lie there; nothing is given up before it was asked.",
 		"所有成员（配置中共 %[1]s 个）都没有可用数据，而备份库（或其一部分）没有应答，里面有什么尚不清楚。那里可能有备份；问到之前不要放弃。"},
 	"scenario.nothing-left": {
-		"No member has usable data left (%[1]s configured), and no usable snapshot was found. Look for backups elsewhere, name them under `snapshots` in salvor.yaml, and diagnose again.",
-		"所有成员都没有可用数据(共配置 %[1]s 个),也没有找到可用的快照。请在别处寻找备份,写入 salvor.yaml 的 `snapshots`,然后重新诊断。"},
+		"No member has usable data left (%[1]s configured), and no usable snapshot was found. Look for backups elsewhere: name files under `snapshots` in salvor.yaml, or a vault with `--target`, and diagnose again.",
+		"所有成员都没有可用数据(共配置 %[1]s 个),也没有找到可用的快照。请在别处寻找备份:把文件写入 salvor.yaml 的 `snapshots`,或用 `--target` 指明备份库,然后重新诊断。"},
 	"scenario.all-lost": {
 		"No member has usable data left (%[1]s configured): only a snapshot can bring the cluster back, and everything written after it is lost.",
 		"所有成员（配置中共 %[1]s 个）都没有可用数据：只能靠快照恢复，快照之后的写入将全部丢失。"},
