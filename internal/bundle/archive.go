@@ -40,36 +40,52 @@ func (b Bundle) Write(w io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("write bundle: %w", err)
 	}
-	t := tar.NewWriter(w)
-	put := func(h tar.Header, data []byte) {
-		if err == nil {
-			h.Size, h.Format = int64(len(data)), tar.FormatPAX
-			err = t.WriteHeader(&h)
-		}
-		if err == nil {
-			_, err = t.Write(data)
-		}
-	}
-	put(tar.Header{Name: indexName, Mode: 0o600, ModTime: b.Created}, append(text, '\n'))
+	t := archive{Writer: tar.NewWriter(w)}
+	t.put(tar.Header{Name: indexName, Mode: 0o600, ModTime: b.Created}, append(text, '\n'))
 	if len(b.Config) > 0 {
-		put(tar.Header{Name: configName, Mode: 0o600, ModTime: b.Created}, b.Config)
+		t.put(tar.Header{Name: configName, Mode: 0o600, ModTime: b.Created}, b.Config)
 	}
 	for _, h := range b.Hosts {
-		for _, f := range h.Files {
-			head := tar.Header{Name: path.Join(hostsDir, h.Name, f.Path), Mode: int64(f.Mode), Uid: f.UID, Gid: f.GID, ModTime: f.Modified}
-			if f.Link != "" {
-				head.Typeflag, head.Linkname = tar.TypeSymlink, f.Link
-			}
-			put(head, f.Data)
-		}
+		t.files(path.Join(hostsDir, h.Name), h.Files)
 	}
-	if err == nil {
-		err = t.Close()
-	}
-	if err != nil {
+	if err := t.close(); err != nil {
 		return fmt.Errorf("write bundle: %w", err)
 	}
 	return nil
+}
+
+// archive is a tar that is written until the first error.
+type archive struct {
+	*tar.Writer
+	err error
+}
+
+func (a *archive) put(h tar.Header, data []byte) {
+	if a.err == nil {
+		h.Size, h.Format = int64(len(data)), tar.FormatPAX
+		a.err = a.WriteHeader(&h)
+	}
+	if a.err == nil {
+		_, a.err = a.Write(data)
+	}
+}
+
+// files writes files with their owners and links below a folder of the tar.
+func (a *archive) files(below string, all []File) {
+	for _, f := range all {
+		head := tar.Header{Name: path.Join(below, strings.TrimPrefix(f.Path, "/")), Mode: int64(f.Mode), Uid: f.UID, Gid: f.GID, ModTime: f.Modified}
+		if f.Link != "" {
+			head.Typeflag, head.Linkname = tar.TypeSymlink, f.Link
+		}
+		a.put(head, f.Data)
+	}
+}
+
+func (a *archive) close() error {
+	if a.err != nil {
+		return a.err
+	}
+	return a.Close()
 }
 
 // Read reads what Write wrote.
@@ -118,9 +134,10 @@ func Read(r io.Reader) (Bundle, error) {
 }
 
 // Unpack writes a bundle's files below dir, a folder that must not exist yet:
-// DIR/salvor.yaml, DIR/hosts/NAME/etc/kubernetes/…. They keep their permission
-// bits; folders are 0700, since all of it is secret. Links are left out where
-// they lead out of the folder.
+// DIR/salvor.yaml, DIR/hosts/NAME/etc/kubernetes/… to be looked at, and
+// DIR/hosts/NAME.tar to be put back (`tar -xp -C /`): only the tar has owners and
+// symbolic links. Files keep their permission bits; folders are 0700 and tars
+// 0600, since all of it is secret.
 func (b Bundle) Unpack(dir string) error {
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		return fmt.Errorf("unpack bundle: %w", err)
@@ -131,20 +148,37 @@ func (b Bundle) Unpack(dir string) error {
 		}
 	}
 	for _, h := range b.Hosts {
-		for _, f := range h.Files {
-			clean := path.Clean("/" + f.Path)
-			if strings.ContainsAny(h.Name, "/\x00") || h.Name == ".." || h.Name == "." || clean != f.Path {
-				return fmt.Errorf("unpack bundle: %s of %s is no path", f.Path, h.Name)
-			}
-			if f.Link != "" {
-				continue
-			}
-			if err := write(filepath.Join(dir, hostsDir, h.Name, clean), f.Data, f.Mode.Perm(), f.Modified); err != nil {
-				return err
-			}
+		if err := h.unpack(filepath.Join(dir, hostsDir), b.Created); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+// unpack writes a host's files below dir, in a folder of its name and as a tar.
+func (h Host) unpack(dir string, created time.Time) error {
+	for _, f := range h.Files {
+		clean := path.Clean("/" + f.Path)
+		if strings.ContainsAny(h.Name, "/\x00") || h.Name == ".." || h.Name == "." || clean != f.Path {
+			return fmt.Errorf("unpack bundle: %s of %s is no path", f.Path, h.Name)
+		}
+		if f.Link != "" {
+			continue
+		}
+		if err := write(filepath.Join(dir, h.Name, clean), f.Data, f.Mode.Perm(), f.Modified); err != nil {
+			return err
+		}
+	}
+	if len(h.Files) == 0 {
+		return nil
+	}
+	var b bytes.Buffer
+	t := archive{Writer: tar.NewWriter(&b)}
+	t.files("", h.Files)
+	if err := t.close(); err != nil {
+		return fmt.Errorf("unpack bundle: files of %s: %w", h.Name, err)
+	}
+	return write(filepath.Join(dir, h.Name+".tar"), b.Bytes(), 0o600, created)
 }
 
 func write(name string, data []byte, mode fs.FileMode, at time.Time) error {

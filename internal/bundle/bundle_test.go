@@ -1,6 +1,7 @@
 package bundle_test
 
 import (
+	"archive/tar"
 	"bytes"
 	"crypto"
 	"crypto/aes"
@@ -291,11 +292,11 @@ func TestArchive(t *testing.T) {
 		t.Errorf("missing %q", got)
 	}
 	b := p.bundle()
-	var tar bytes.Buffer
-	if err := b.Write(&tar); err != nil {
+	var whole bytes.Buffer
+	if err := b.Write(&whole); err != nil {
 		t.Fatal(err)
 	}
-	got, err := bundle.Read(bytes.NewReader(tar.Bytes()))
+	got, err := bundle.Read(bytes.NewReader(whole.Bytes()))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -317,6 +318,7 @@ func TestArchive(t *testing.T) {
 	if text, err := os.ReadFile(filepath.Join(dir, "salvor.yaml")); err != nil || string(text) != "cluster: c\n" {
 		t.Errorf("salvor.yaml: %q, %v", text, err)
 	}
+	putBack(t, filepath.Join(dir, "hosts/cp-1.tar"), p.root, map[string]string{"/etc/systemd/system/kubelet.service": "/dev/null"})
 	if err := got.Unpack(dir); err == nil {
 		t.Error("unpacked over what was there")
 	}
@@ -324,6 +326,50 @@ func TestArchive(t *testing.T) {
 	evil.Hosts = []bundle.Host{{Name: "..", Files: []bundle.File{{Path: "/x"}}}}
 	if err := evil.Unpack(filepath.Join(t.TempDir(), "out")); err == nil {
 		t.Error("a host called .. was unpacked")
+	}
+}
+
+// putBack reads a host's tar as tar -C / would, and holds what comes of it
+// against the machine that it was.
+func putBack(t *testing.T, file, machine string, links map[string]string) {
+	t.Helper()
+	f, err := os.Open(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if info, err := f.Stat(); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("mode %v, %v: it holds secrets", info.Mode(), err)
+	}
+	files, linked := 0, 0
+	r := tar.NewReader(f)
+	for h, err := r.Next(); err != io.EOF; h, err = r.Next() {
+		if err != nil {
+			t.Fatal(err)
+		}
+		name := "/" + h.Name
+		if h.Typeflag == tar.TypeSymlink {
+			if linked++; links[name] != h.Linkname {
+				t.Errorf("%s leads to %s, want %s", name, h.Linkname, links[name])
+			}
+			continue
+		}
+		files++
+		want, err := os.ReadFile(filepath.Join(machine, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		info, err := os.Stat(filepath.Join(machine, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		have, err := io.ReadAll(r)
+		if err != nil || !bytes.Equal(have, want) || h.FileInfo().Mode() != info.Mode() || h.Uid != os.Getuid() {
+			t.Errorf("%s: %d bytes, mode %s, owner %d, %v", name, len(have), h.FileInfo().Mode(), h.Uid, err)
+		}
+	}
+	if files == 0 || linked != len(links) {
+		t.Errorf("%d files and %d links", files, linked)
 	}
 }
 
