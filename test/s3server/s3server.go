@@ -44,6 +44,12 @@ type Server struct {
 // Start runs a server that can keep versions and locks, until the test ends.
 func Start(t testing.TB) *Server {
 	t.Helper()
+	return StartAt(t, "127.0.0.1")
+}
+
+// StartAt is Start on an address of this machine that others can reach too.
+func StartAt(t testing.TB, address string) *Server {
+	t.Helper()
 	path, err := program()
 	switch {
 	case err == nil:
@@ -59,7 +65,7 @@ func Start(t testing.TB) *Server {
 			t.Fatal(err)
 		}
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := net.Listen("tcp", net.JoinHostPort(address, "0"))
 	if err != nil {
 		t.Fatal(err)
 	}
