@@ -175,27 +175,27 @@ func (w *agentWork) identity(ctx context.Context) catalog.Cluster {
 // Backup makes a backup, proves it, completes copies and prunes. One that was
 // made since due and that no proof has tried, as after a kill, is proven in its
 // place.
-func (w *agentWork) Backup(ctx context.Context, due time.Time, fence func(context.Context) (time.Time, error)) (string, error) {
+func (w *agentWork) Backup(ctx context.Context, due time.Time, fence func(context.Context) (time.Time, error)) (agent.Made, error) {
 	v, err := w.open(backup.Options{Seal: true, Write: true})
 	if err != nil {
-		return "", err
+		return agent.Made{}, err
 	}
 	defer v.Close()
 	if !due.IsZero() && w.proves() {
 		e, ok, err := v.Untried(ctx, w.identity(ctx), due, time.Now())
 		if err != nil {
-			return "", err
+			return agent.Made{}, err
 		}
 		if ok {
 			w.app.log("backup %s was made and never proven: it is proven now", e.Manifest.ID)
 			err = w.prove(ctx, v, e.Manifest.ID)
 			w.care(ctx, v)
-			return e.Manifest.ID, err
+			return w.made(ctx, v, e.Manifest.ID, nil), err
 		}
 	}
 	done, err := w.app.backUp(ctx, v, w.cfg, fence)
 	if err != nil {
-		return "", err
+		return agent.Made{}, err
 	}
 	id := done.Manifest.ID
 	for name, err := range done.Failed {
@@ -206,7 +206,39 @@ func (w *agentWork) Backup(ctx context.Context, due time.Time, fence func(contex
 	}
 	err = w.prove(ctx, v, id)
 	w.care(ctx, v)
-	return id, err
+	return w.made(ctx, v, id, done.Failed), err
+}
+
+// made tells which targets lack a backup after the vault's care, with the reason
+// why they did not take it.
+func (w *agentWork) made(ctx context.Context, v *backup.Vault, id string, failed map[string]error) agent.Made {
+	newest, lacking, err := v.Lacking(ctx, w.identity(ctx), time.Now())
+	if err != nil || newest != id { // what failed is all that is known
+		lacking = map[string]string{}
+		for _, t := range v.Targets {
+			if failed[t.Name()] != nil && !t.Properties().Absent {
+				lacking[t.Name()] = ""
+			}
+		}
+	}
+	for name, why := range failed {
+		if _, is := lacking[name]; is {
+			lacking[name] = why.Error()
+		}
+	}
+	return agent.Made{Backup: id, Lacking: lacking}
+}
+
+// Lacking gives the targets that have no copy of the newest backup of this
+// cluster.
+func (w *agentWork) Lacking(ctx context.Context) (agent.Made, error) {
+	v, err := w.open(backup.Options{})
+	if err != nil {
+		return agent.Made{}, err
+	}
+	defer v.Close()
+	id, lacking, err := v.Lacking(ctx, w.identity(ctx), time.Now())
+	return agent.Made{Backup: id, Lacking: lacking}, err
 }
 
 // prove proves what was made, where the private key is at hand.

@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -103,9 +104,20 @@ func TestTwoAgents(t *testing.T) {
 		check(t, os.Rename(k.path(d+"-away"), k.path(d)))
 	}
 	k.must(codeOK, "agent", "--once")
+	// One of the targets goes away: backups are made all the same, and that is
+	// told once, and so is its return.
+	check(t, os.Rename(k.path("disk2"), k.path("disk2-away")))
+	k.must(codeOK, "agent", "--once").says(t, "no copy on target disk2")
+	k.must(codeOK, "agent", "--once")
+	check(t, os.Rename(k.path("disk2-away"), k.path("disk2")))
+	k.must(codeOK, "agent", "--once")
 	mu.Lock()
 	defer mu.Unlock()
-	if len(told) != 2 || told[0].Event != "failure" || told[1].Event != "recovery" || told[1].Cluster != "demo" {
+	var events []string
+	for _, e := range told {
+		events = append(events, strings.TrimSpace(e.Cluster+" "+e.Event+" "+e.Target))
+	}
+	if want := []string{"demo failure", "demo recovery", "demo target-failure disk2", "demo target-recovery disk2"}; !slices.Equal(events, want) {
 		t.Errorf("told %+v", told)
 	}
 }

@@ -23,8 +23,10 @@ type Work interface {
 	// Backup makes a backup, proves it, and looks after the vault; if one was
 	// made since due and never tried, it proves that one instead (due zero: it
 	// makes one). Fence says whether it may still begin to exist; it may be nil.
-	// It gives the backup's name.
-	Backup(ctx context.Context, due time.Time, fence func(context.Context) (time.Time, error)) (string, error)
+	// What was made is given with an error too, as when its proof has failed.
+	Backup(ctx context.Context, due time.Time, fence func(context.Context) (time.Time, error)) (Made, error)
+	// Lacking gives the newest backup with the targets that have no copy of it.
+	Lacking(ctx context.Context) (Made, error)
 }
 
 // Turn is the exclusive right to make a backup.
@@ -64,15 +66,16 @@ type Config struct {
 	Now   func() time.Time
 }
 
-// Event is a failure of backups, or the recovery from it.
+// Event is a failure of backups or of one target, or the recovery from it.
 type Event struct {
-	Event    string    `json:"event"` // "failure" or "recovery"
+	Event    string    `json:"event"` // "failure", "recovery", "target-failure" or "target-recovery"
 	Cluster  string    `json:"cluster"`
 	Agent    string    `json:"agent"`
 	At       time.Time `json:"at"`
 	Text     string    `json:"text"`
 	Failures int       `json:"failures"`
 	Backup   string    `json:"backup,omitempty"`
+	Target   string    `json:"target,omitempty"` // of the last two
 }
 
 // Agent makes backups when they are due.
@@ -223,6 +226,7 @@ func (a *Agent) done(ctx context.Context, due, now time.Time) (bool, error) {
 		a.recovered(ctx, "")
 		a.save()
 	}
+	a.lookAtTargets(ctx)
 	return true, nil
 }
 

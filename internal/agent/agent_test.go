@@ -17,6 +17,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/salvor-project/salvor/internal/agent"
 	"github.com/salvor-project/salvor/internal/cron"
 )
@@ -30,6 +32,7 @@ type shelf struct {
 	fails    int       // so many times
 	unproven int       // whether the last one is not proven
 	hangs    chan bool // what a backup waits for, whatever its context says
+	lacking  []string  // targets that take no copy
 	now      func() time.Time
 }
 
@@ -50,12 +53,12 @@ func (h hand) Newest(context.Context) (time.Time, error) {
 	return newest, nil
 }
 
-func (h hand) Backup(ctx context.Context, due time.Time, fence func(context.Context) (time.Time, error)) (string, error) {
+func (h hand) Backup(ctx context.Context, due time.Time, fence func(context.Context) (time.Time, error)) (agent.Made, error) {
 	h.mu.Lock()
 	if n := len(h.made) - 1; !due.IsZero() && h.unproven > 0 && n >= 0 && !h.made[n].Before(due) {
 		h.unproven--
 		defer h.mu.Unlock()
-		return "proven", nil
+		return h.copied("proven"), nil
 	}
 	h.mu.Unlock()
 	created := h.now()
@@ -65,20 +68,35 @@ func (h hand) Backup(ctx context.Context, due time.Time, fence func(context.Cont
 	time.Sleep(h.takes)
 	if fence != nil {
 		if _, err := fence(ctx); err != nil {
-			return "", err
+			return agent.Made{}, err
 		}
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.fails > 0 {
 		h.fails--
-		return "", errors.New("the bucket is gone")
+		return agent.Made{}, errors.New("the bucket is gone")
 	}
 	h.made, h.by = append(h.made, created), append(h.by, h.who)
 	if h.unproven > 0 {
-		return created.Format("150405"), errors.New("no room to prove it")
+		return h.copied(created.Format("150405")), errors.New("no room to prove it")
 	}
-	return created.Format("150405"), nil
+	return h.copied(created.Format("150405")), nil
+}
+
+// copied is a backup, with the targets that did not take it; the lock is held.
+func (h hand) copied(id string) agent.Made {
+	m := agent.Made{Backup: id, Lacking: map[string]string{}}
+	for _, name := range h.lacking {
+		m.Lacking[name] = "no answer"
+	}
+	return m
+}
+
+func (h hand) Lacking(context.Context) (agent.Made, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.copied("newest"), nil
 }
 
 // slots gives how many backups there are for each hour.
@@ -200,6 +218,74 @@ func TestFailureIsToldOnceTriedAgainAndTheRecoveryTold(t *testing.T) {
 		run(t, time.Hour, c) // a webhook that is down stops nothing
 		if s.fails != 0 {
 			t.Error("a webhook that is down stopped the agent")
+		}
+	})
+}
+
+// TestATargetThatTakesNoCopyIsToldOnce fails one target of several, while
+// backups are made all the same, with a webhook that is down at first.
+func TestATargetThatTakesNoCopyIsToldOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &shelf{lacking: []string{"nas"}}
+		var told []string
+		down := true
+		c := config(t, s, "a")
+		store := &memory{}
+		c.State = store
+		c.Notify = func(_ context.Context, e agent.Event) error {
+			if down {
+				return errors.New("nobody listens")
+			}
+			told = append(told, e.Event+" "+e.Target)
+			return nil
+		}
+		step := func(what string, d time.Duration, want ...string) {
+			t.Helper()
+			if run(t, d, c); !slices.Equal(told, want) {
+				t.Errorf("%s: told %q, want %q", what, told, want)
+			}
+			told = nil
+		}
+		step("nobody listens", 90*time.Minute)
+		down = false
+		step("three backups without it", 3*time.Hour, "target-failure nas")
+		if r := store.r.Targets["nas"]; !r.Notified || r.Why != "no answer" || r.Since.IsZero() || store.r.Failures != 0 {
+			t.Errorf("remembered %+v", store.r)
+		}
+		s.lacking = []string{"nas", "tape"}
+		step("another one", 2*time.Hour, "target-failure tape")
+		s.lacking = []string{"tape"}
+		down = true
+		step("nobody hears of the recovery", time.Hour)
+		down = false
+		step("the recovery", 2*time.Hour, "target-recovery nas")
+		s.lacking = nil
+		step("all are well", 2*time.Hour, "target-recovery tape")
+		if len(store.r.Targets) != 0 {
+			t.Errorf("remembered %+v", store.r.Targets)
+		}
+	})
+}
+
+// TestARecoveryOfATargetThatAnotherAgentSaw: the backup with the copy was made by
+// another agent; what it lacks besides is for that one to tell.
+func TestARecoveryOfATargetThatAnotherAgentSaw(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &shelf{lacking: []string{"nas"}}
+		var told []string
+		c := config(t, s, "a")
+		c.State = &memory{}
+		c.Notify = func(_ context.Context, e agent.Event) error {
+			told = append(told, e.Event+" "+e.Target)
+			return nil
+		}
+		run(t, 30*time.Minute, c)
+		time.Sleep(40 * time.Minute)
+		s.lacking = []string{"tape"}
+		_, _ = hand{s, "b"}.Backup(t.Context(), time.Time{}, nil)
+		run(t, 20*time.Minute, c)
+		if want := []string{"target-failure nas", "target-recovery nas"}; !slices.Equal(told, want) || s.by[len(s.by)-1] != "b" {
+			t.Errorf("told %q by %v, want %q", told, s.by, want)
 		}
 	})
 }
@@ -370,7 +456,8 @@ func TestFolder(t *testing.T) {
 	if _, err := agent.OpenFolder(dir); err == nil {
 		t.Error("two agents have the folder")
 	}
-	want := agent.Remembered{LastSuccess: time.Unix(7, 0).UTC(), Failures: 3, Notified: true}
+	want := agent.Remembered{LastSuccess: time.Unix(7, 0).UTC(), Failures: 3, Notified: true,
+		Targets: map[string]agent.Trouble{"nas": {Since: time.Unix(5, 0).UTC(), Why: "down", Notified: true}}}
 	if err := f.Save(want); err != nil {
 		t.Fatal(err)
 	}
@@ -381,13 +468,13 @@ func TestFolder(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	if got, err := f.Load(); err != nil || got != want {
+	if got, err := f.Load(); err != nil || !cmp.Equal(got, want) {
 		t.Errorf("got %+v, %v", got, err)
 	}
 	if err := os.WriteFile(filepath.Join(dir, "agent.json"), []byte("{half"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if got, err := f.Load(); err != nil || got != (agent.Remembered{}) {
+	if got, err := f.Load(); err != nil || !cmp.Equal(got, agent.Remembered{}) {
 		t.Errorf("a broken memory: got %+v, %v", got, err)
 	}
 }
@@ -435,8 +522,9 @@ func TestTheSuccessOfAnotherIsARecovery(t *testing.T) {
 // torn looks into one vault and fails to write to it.
 type torn struct{ sees, does hand }
 
-func (w torn) Newest(ctx context.Context) (time.Time, error) { return w.sees.Newest(ctx) }
-func (w torn) Backup(ctx context.Context, due time.Time, fence func(context.Context) (time.Time, error)) (string, error) {
+func (w torn) Newest(ctx context.Context) (time.Time, error)   { return w.sees.Newest(ctx) }
+func (w torn) Lacking(ctx context.Context) (agent.Made, error) { return w.sees.Lacking(ctx) }
+func (w torn) Backup(ctx context.Context, due time.Time, fence func(context.Context) (time.Time, error)) (agent.Made, error) {
 	return w.does.Backup(ctx, due, fence)
 }
 

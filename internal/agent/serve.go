@@ -67,6 +67,7 @@ func (a *Agent) metrics() string {
 		{"salvor_agent_healthy", "1 if backups work", healthy},
 		{"salvor_agent_working", "1 while a backup is made", working},
 		{"salvor_agent_failures", "failures in a row", s.Failures},
+		{"salvor_agent_targets_lacking", "targets without a copy of the newest backup, as far as this agent has seen", len(s.Targets)},
 		{"salvor_agent_last_success_seconds", "when this agent last made a backup, Unix time", unix(s.LastSuccess)},
 		{"salvor_agent_last_failure_seconds", "when this agent last failed, Unix time", unix(s.LastFailure)},
 		{"salvor_agent_last_duration_seconds", "how long the last backup took", int64(s.Took.Seconds())},

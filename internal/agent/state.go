@@ -15,15 +15,18 @@ import (
 
 // Remembered is what an agent knows after its restart.
 type Remembered struct {
-	LastTry     time.Time     `json:"lastTry,omitzero"`
-	LastSuccess time.Time     `json:"lastSuccess,omitzero"`
-	LastBackup  string        `json:"lastBackup,omitempty"`
-	LastFailure time.Time     `json:"lastFailure,omitzero"`
-	LastError   string        `json:"lastError,omitempty"`
-	Failures    int           `json:"failures"` // in a row
-	Notified    bool          `json:"notified"` // that it fails
-	Took        time.Duration `json:"took_ns,omitempty"`
-	Retry       time.Time     `json:"-"` // another has the turn until then
+	LastTry     time.Time `json:"lastTry,omitzero"`
+	LastSuccess time.Time `json:"lastSuccess,omitzero"`
+	LastBackup  string    `json:"lastBackup,omitempty"`
+	LastFailure time.Time `json:"lastFailure,omitzero"`
+	LastError   string    `json:"lastError,omitempty"`
+	Failures    int       `json:"failures"` // in a row
+	Notified    bool      `json:"notified"` // that it fails
+	// Targets are those that lack the newest backup, by name. The map is never
+	// changed, only replaced.
+	Targets map[string]Trouble `json:"targets,omitempty"`
+	Took    time.Duration      `json:"took_ns,omitempty"`
+	Retry   time.Time          `json:"-"` // another has the turn until then
 }
 
 // Store keeps what an agent remembers.

@@ -15,20 +15,20 @@ var errHangs = errors.New("a backup does not end: a target or a host hangs")
 
 // result is how work went.
 type result struct {
-	id  string
-	err error
+	made Made
+	err  error
 }
 
 // within does the work in Config.Limit. What does not end even then is left to
 // itself, so that the turn is free for others; until it has ended, no other is
 // begun here.
-func (a *Agent) within(ctx context.Context, due time.Time, fence func(context.Context) (time.Time, error)) (string, error) {
+func (a *Agent) within(ctx context.Context, due time.Time, fence func(context.Context) (time.Time, error)) (Made, error) {
 	if a.hanging != nil {
 		select {
 		case <-a.hanging:
 			a.hanging = nil
 		default:
-			return "", errHangs
+			return Made{}, errHangs
 		}
 	}
 	limited, cancel := context.WithTimeout(ctx, a.c.Limit)
@@ -37,8 +37,8 @@ func (a *Agent) within(ctx context.Context, due time.Time, fence func(context.Co
 	over := make(chan struct{})
 	go func() {
 		defer close(over)
-		id, err := a.c.Work.Backup(limited, due, fence)
-		ended <- result{id, err}
+		made, err := a.c.Work.Backup(limited, due, fence)
+		ended <- result{made, err}
 	}()
 	late := time.NewTimer(a.c.Limit + grace)
 	defer late.Stop()
@@ -47,10 +47,10 @@ func (a *Agent) within(ctx context.Context, due time.Time, fence func(context.Co
 		if r.err != nil && ctx.Err() == nil && limited.Err() != nil {
 			r.err = fmt.Errorf("not done within %s: %w", a.c.Limit, r.err)
 		}
-		return r.id, r.err
+		return r.made, r.err
 	case <-late.C:
 		a.hanging = over
-		return "", fmt.Errorf("not done within %s: %w", a.c.Limit, errHangs)
+		return Made{}, fmt.Errorf("not done within %s: %w", a.c.Limit, errHangs)
 	}
 }
 
@@ -62,8 +62,12 @@ func (a *Agent) work(ctx context.Context, due time.Time, turn Turn) error {
 	if turn != nil {
 		fence = turn.Fence
 	}
-	id, err := a.within(ctx, due, fence)
+	made, err := a.within(ctx, due, fence)
 	a.note(func(s *Seen) { s.Working = false })
+	if made.Backup != "" && ctx.Err() == nil {
+		a.targets(ctx, made)
+	}
+	id := made.Backup
 	switch {
 	case err == nil:
 		a.succeeded(ctx, id, begin)
@@ -126,12 +130,19 @@ func (a *Agent) event(kind, text string, failures int, id string) Event {
 // tell notifies, if there is something to tell; what was not told is told with
 // the next round.
 func (a *Agent) tell(ctx context.Context, e Event) {
-	if a.c.Notify == nil || e.Event == "" {
-		return
+	if e.Event != "" && a.send(ctx, e) {
+		a.note(func(s *Seen) { s.Notified = e.Event == "failure" })
+	}
+}
+
+// send notifies, and says whether somebody was told.
+func (a *Agent) send(ctx context.Context, e Event) bool {
+	if a.c.Notify == nil {
+		return false
 	}
 	if err := a.c.Notify(ctx, e); err != nil {
 		a.c.Log("nobody could be told of the %s: %v", e.Event, err)
-		return
+		return false
 	}
-	a.note(func(s *Seen) { s.Notified = e.Event == "failure" })
+	return true
 }

@@ -35,6 +35,7 @@ type Vault struct {
 
 	keys      []age.Identity
 	keysError error
+	later     map[string]bool // targets that get their copies when backups move on
 }
 
 // Options say how a vault is opened.
@@ -78,6 +79,7 @@ func Open(c *cluster.Vault, o Options) (*Vault, error) {
 	for _, t := range c.Targets {
 		cfg.Later[t.Name] = len(t.Tiers) > 0 && len(v.Policy.Tiers) > 0 && !slices.Contains(t.Tiers, v.Policy.Tiers[0].Name)
 	}
+	v.later = cfg.Later
 	for _, text := range c.Trusted {
 		key, err := catalog.ParsePublic(text)
 		if err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -169,6 +170,32 @@ func (v *Vault) Untried(ctx context.Context, of catalog.Cluster, since, now time
 	return e, err == nil && e.Manifest.ID != "" && !e.Manifest.Created.Before(since) && len(e.Proofs) == 0, err
 }
 
+// Lacking gives the newest backup of a cluster, and the targets that should have
+// a copy of it and have none, with the reason. Media that are not in are not
+// among them, nor targets to which backups come later.
+func (v *Vault) Lacking(ctx context.Context, of catalog.Cluster, now time.Time) (id string, lacking map[string]string, err error) {
+	cat, err := v.List(ctx)
+	if err != nil {
+		return "", nil, err
+	}
+	e, err := newest(cat, of, now, func(catalog.Entry) bool { return true })
+	if err != nil || e.Manifest.ID == "" {
+		return "", nil, err
+	}
+	lacking = map[string]string{}
+	for _, t := range cat.Targets {
+		held := slices.ContainsFunc(e.Copies, func(c catalog.Copy) bool { return c.Target == t.Name && c.State == catalog.Whole })
+		switch {
+		case held || t.Properties.Absent || v.later[t.Name]:
+		case t.Err != nil:
+			lacking[t.Name] = t.Err.Error()
+		default:
+			lacking[t.Name] = "there is no whole copy on it"
+		}
+	}
+	return e.Manifest.ID, lacking, nil
+}
+
 // newest gives the newest backup of a cluster that is whole somewhere, not from
 // the future, and fit; none is the zero entry.
 func (v *Vault) newest(ctx context.Context, of catalog.Cluster, now time.Time, fit func(catalog.Entry) bool) (catalog.Entry, error) {
@@ -176,6 +203,10 @@ func (v *Vault) newest(ctx context.Context, of catalog.Cluster, now time.Time, f
 	if err != nil {
 		return catalog.Entry{}, err
 	}
+	return newest(cat, of, now, fit)
+}
+
+func newest(cat vault.Catalogue, of catalog.Cluster, now time.Time, fit func(catalog.Entry) bool) (catalog.Entry, error) {
 	if _, err := Down(cat); err != nil {
 		return catalog.Entry{}, err
 	}
