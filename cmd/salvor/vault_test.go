@@ -219,6 +219,44 @@ func TestVaultWithoutQuorum(t *testing.T) {
 	k.must(codeError, "backup").says(t, "no member answers, and no data dir can be salvaged")
 }
 
+// TestVaultSalvagesFromTwoMembers backs up with every member down: one has only
+// its log, one only a db that lags behind, the third nothing.
+func TestVaultSalvagesFromTwoMembers(t *testing.T) {
+	k := newKeeping(t)
+	k.must(codeOK, "vault", "init")
+	m := k.cluster.Config().Members
+	check(t, k.cluster.Kill(m[1].Name))
+	client, err := k.cluster.Client(m[0].Name)
+	check(t, err)
+	defer client.Close()
+	for i := range 50 {
+		_, err := client.Put(t.Context(), fmt.Sprint("/late/", i), "x")
+		check(t, err)
+	}
+	revision, hash := k.hash()
+	check(t, k.cluster.KillAll())
+	check(t, os.WriteFile(m[0].DB(), make([]byte, 1<<16), 0o600))
+	check(t, os.RemoveAll(m[2].DataDir))
+	id := k.backUp(codeOK)
+	want := fmt.Sprintf("salvaged from the db of member %s on host %s and the log of member %s on host %s", m[1].Name, m[1].Host, m[0].Name, m[0].Host)
+	if l := k.source(id); !l.Salvaged || l.Source != want || l.Revision != revision {
+		t.Errorf("%+v; want revision %d, %s", l, revision, want)
+	}
+	k.must(codeOK, "vault", "get", id, "--snapshot", k.path("snap.db"))
+	h, err := datadir.HashKVOf(t.Context(), k.path("snap.db"), revision)
+	check(t, err)
+	if h.Hash != hash {
+		t.Errorf("HashKV at %d is %d, it was %d", revision, h.Hash, hash)
+	}
+	left, err := filepath.Glob(k.cluster.Config().Hosts[1].State() + "/*")
+	check(t, err)
+	if slices.ContainsFunc(left, func(p string) bool {
+		return strings.Contains(p, "lent-") || strings.Contains(p, "backup-")
+	}) {
+		t.Errorf("left behind: %v", left)
+	}
+}
+
 func (k *keeping) source(id string) backupLine {
 	k.t.Helper()
 	var list struct{ Backups []backupLine }

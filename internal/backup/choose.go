@@ -20,6 +20,9 @@ type source struct {
 	member cluster.Member
 	live   cluster.LiveMember // zero if salvaged
 	disk   cluster.DataDir    // zero if live
+	// log is the member whose log is replayed on this one's db; nil: its own, if
+	// it is salvaged.
+	log *source
 	salvage,
 	quorum bool
 	highest int64 // that any member of the cluster says
@@ -151,12 +154,14 @@ func standings(all []source, cfg cluster.Config) map[cluster.ID]standing {
 	out := map[cluster.ID]standing{}
 	for _, s := range all {
 		x, listed := out[s.clusterID()], s.listed(cfg)
-		x.votes++
+		if s.log == nil { // each member once
+			x.votes++
+		}
 		x.listed = max(x.listed, listed)
 		x.serves = x.serves || s.quorum && listed > 1
 		x.highest = max(x.highest, s.live.Revision)
 		if s.salvage {
-			if t, i := reach(s.disk); t > x.term || t == x.term && i > x.reached {
+			if t, i := s.reach(); t > x.term || t == x.term && i > x.reached {
 				x.term, x.reached = t, i
 			}
 		}
@@ -217,58 +222,4 @@ func yes(b bool) int {
 		return 1
 	}
 	return 0
-}
-
-// stopped lists the data dirs to salvage: by raft's own rule, last term and
-// then last index.
-func stopped(ctx context.Context, fleet *remote.Fleet, said []string) ([]source, error) {
-	var mu sync.Mutex
-	var wg sync.WaitGroup
-	var all []source
-	for _, h := range withMembers(fleet) {
-		wg.Go(func() {
-			disks, err := h.Disks(ctx, fleet.Config)
-			mu.Lock()
-			defer mu.Unlock()
-			if err != nil {
-				said = append(said, fmt.Sprintf("host %s: %v", h.Name, err))
-			}
-			for _, d := range disks {
-				switch {
-				case !d.Data.OK:
-					said = append(said, fmt.Sprintf("data dir of %s: %s", d.Member, d.Data.Why))
-				case !d.Data.Value.DB.OK:
-					said = append(said, fmt.Sprintf("data dir of %s: its db: %s", d.Member, d.Data.Value.DB.Why))
-				default:
-					m, _ := fleet.Config.Member(d.Member)
-					all = append(all, source{host: h, member: m, disk: d.Data.Value, salvage: true})
-				}
-			}
-		})
-	}
-	wg.Wait()
-	if len(all) == 0 {
-		slices.Sort(said)
-		return nil, fmt.Errorf("choose what to back up: %w: %s", ErrNoSource, strings.Join(said, "; "))
-	}
-	all = furthest(all, fleet.Config)
-	all[0].said = said
-	return all, nil
-}
-
-// furthest lists the data dirs of the cluster with the best standing, whose log
-// leads furthest first.
-func furthest(all []source, cfg cluster.Config) []source {
-	return ofOne(all, cfg, func(a, b source) int {
-		at, ai := reach(a.disk)
-		bt, bi := reach(b.disk)
-		return cmp.Or(cmp.Compare(at, bt), cmp.Compare(ai, bi), strings.Compare(b.member.Name, a.member.Name))
-	})
-}
-
-func reach(d cluster.DataDir) (term, index uint64) {
-	if d.Log.OK {
-		return d.Log.Value.ReachTerm, d.Log.Value.ReachIndex
-	}
-	return d.DB.Value.Term, d.DB.Value.ConsistentIndex
 }

@@ -193,6 +193,8 @@ func (a *attempt) origin() string {
 	s := a.source
 	where := fmt.Sprintf("member %s on host %s", s.member.Name, s.host.Name)
 	switch {
+	case s.log != nil:
+		return fmt.Sprintf("salvaged from the db of %s and the log of member %s on host %s", where, s.log.member.Name, s.log.host.Name)
 	case s.salvage:
 		return "salvaged from the data dir of " + where
 	case !s.quorum:
@@ -214,11 +216,13 @@ func (a *attempt) cluster() catalog.Cluster {
 // encrypted values that went by.
 func (a *attempt) snapshot(ctx context.Context, b *vault.Backup) ([]string, error) {
 	s := a.source
-	open := s.host.Snapshot
+	var stream remote.Source
+	var err error
 	if s.salvage {
-		open = s.host.Salvaged
+		stream, err = s.salvaged(ctx, a.Fleet.Config)
+	} else {
+		stream, err = s.host.Snapshot(ctx, a.Fleet.Config, s.member.Name)
 	}
-	stream, err := open(ctx, a.Fleet.Config, s.member.Name)
 	if err != nil {
 		a.read = err
 		return nil, err

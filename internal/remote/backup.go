@@ -1,7 +1,9 @@
 package remote
 
 import (
+	"cmp"
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -212,6 +214,8 @@ func dialMember(ctx context.Context, cfg cluster.Config, member string) (*etcd.C
 type springParams struct {
 	question
 	Member string `json:"member"`
+	// WAL is the log to be replayed on the member's db, in the place of its own.
+	WAL string `json:"wal,omitempty"`
 }
 
 // Source is a snapshot as it streams from a host. It is whole when it was read
@@ -229,22 +233,62 @@ type Made struct {
 
 // Snapshot streams the db of a living member.
 func (h *Host) Snapshot(ctx context.Context, cfg cluster.Config, member string) (Source, error) {
-	return h.pour(ctx, springSnapshot, cfg, member)
+	return h.pour(ctx, springSnapshot, springParams{question: h.question(cfg), Member: member})
 }
 
 // Salvaged makes a snapshot of a stopped member's files, in the host's state
-// folder, and streams it. The files themselves are only read.
-func (h *Host) Salvaged(ctx context.Context, cfg cluster.Config, member string) (Source, error) {
-	return h.pour(ctx, springSalvage, cfg, member)
+// folder, and streams it. The files themselves are only read. Wal, unless
+// empty, is a folder of the host with another member's log, in the place of its
+// own; what Lend has made is removed in the end.
+func (h *Host) Salvaged(ctx context.Context, cfg cluster.Config, member, wal string) (Source, error) {
+	return h.pour(ctx, springSalvage, springParams{h.question(cfg), member, wal})
 }
 
-func (h *Host) pour(ctx context.Context, spring string, cfg cluster.Config, member string) (Source, error) {
+func (h *Host) pour(ctx context.Context, spring string, params springParams) (Source, error) {
 	c, err := h.Client(ctx)
 	if err != nil {
 		return Source{}, err
 	}
-	p, err := c.Pour(ctx, spring, springParams{h.question(cfg), member}, h.Via == cluster.ViaSSH)
+	p, err := c.Pour(ctx, spring, params, h.Via == cluster.ViaSSH)
 	return Source{p}, err
+}
+
+// lentPrefix begins the names of folders with another host's files, in the state
+// folder.
+const lentPrefix = "lent-"
+
+// Lend copies the files of a folder to another host for its next salvage, and
+// gives the new folder.
+func (h *Host) Lend(ctx context.Context, folder string, to *Host) (string, error) {
+	src, err := h.Client(ctx)
+	if err != nil {
+		return "", err
+	}
+	dst, err := to.Client(ctx)
+	if err != nil {
+		return "", err
+	}
+	path := filepath.Join(to.State(), lentPrefix+rand.Text())
+	_, _, err = host.Relay(ctx, src, folder, dst, path, nil)
+	return path, err
+}
+
+// takeBack removes what Lend has made: a folder, and what was lent and forgotten
+// a day ago.
+func takeBack(state, folder string) error {
+	all, err := os.ReadDir(state)
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, e := range all {
+		path := filepath.Join(state, e.Name())
+		info, err := e.Info()
+		if err == nil && e.IsDir() && strings.HasPrefix(e.Name(), lentPrefix) && (path == folder || time.Since(info.ModTime()) > 24*time.Hour) {
+			errs = append(errs, os.RemoveAll(path))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // Springs are the streams that a host makes, for host.Command.
@@ -292,9 +336,9 @@ func salvage(ctx context.Context, p springParams, w io.Writer) (made Made, err e
 	if err != nil {
 		return made, fmt.Errorf("salvage %s: %w", p.Member, err)
 	}
-	defer func() { err = errors.Join(err, done()) }()
+	defer func() { err = errors.Join(err, done(), takeBack(h.State(), p.WAL)) }()
 	image := filepath.Join(folder, "salvaged.db")
-	report, err := datadir.Salvage(ctx, datadir.Source{DB: m.DB(), WALDir: m.WAL()}, image, nil)
+	report, err := datadir.Salvage(ctx, datadir.Source{DB: m.DB(), WALDir: cmp.Or(p.WAL, m.WAL())}, image, nil)
 	if err != nil {
 		return made, err
 	}
