@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -68,7 +69,9 @@ func (a *app) runAgent(ctx context.Context, cfg cluster.Config, rank int, once b
 	defer folder.Close()
 	w := &agentWork{app: a, cfg: cfg}
 	conf := agent.Config{Cluster: cfg.Cluster, Who: who(), Jitter: time.Duration(cfg.Backup.Jitter), Work: w, State: folder, Log: a.log, Rank: rank,
-		Take: func(ctx context.Context) (agent.Turn, error) { return takeTurn(ctx, here(cfg), who()) }}
+		Take: func(ctx context.Context) (agent.Turn, error) {
+			return takeTurn(ctx, here(cfg), who(), cmp.Or(a.turnTTL, turnTTL))
+		}}
 	if conf.Rank < 0 {
 		conf.Rank = max(0, slices.IndexFunc(cfg.Hosts, local))
 	}
@@ -320,10 +323,19 @@ type turn struct {
 	c *etcd.Client
 }
 
+// Fence is that of etcd, in the words of an agent.
+func (t turn) Fence(ctx context.Context) (time.Time, error) {
+	until, err := t.Turn.Fence(ctx)
+	if errors.Is(err, etcd.ErrLost) {
+		err = fmt.Errorf("%w: %w", agent.ErrLost, err)
+	}
+	return until, err
+}
+
 func (t turn) End(ctx context.Context) error { return errors.Join(t.Turn.End(ctx), t.c.Close()) }
 
 // takeTurn takes the turn through whichever member answers.
-func takeTurn(ctx context.Context, cfg cluster.Config, owner string) (agent.Turn, error) {
+func takeTurn(ctx context.Context, cfg cluster.Config, owner string, ttl time.Duration) (agent.Turn, error) {
 	var failed []error
 	for _, m := range cfg.Members {
 		c, err := etcd.Dial(ctx, m.ClientURLs, cfg.Client)
@@ -332,7 +344,7 @@ func takeTurn(ctx context.Context, cfg cluster.Config, owner string) (agent.Turn
 			continue
 		}
 		limit, cancel := context.WithTimeout(ctx, 5*time.Second)
-		t, err := c.Take(limit, turnKey, owner, turnTTL)
+		t, err := c.Take(limit, turnKey, owner, ttl)
 		cancel()
 		if err == nil {
 			return turn{t, c}, nil

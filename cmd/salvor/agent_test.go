@@ -1,14 +1,18 @@
 package main
 
 import (
+	"crypto/sha256"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -24,61 +28,17 @@ import (
 // once: one of them makes it, and both are well.
 func TestTwoAgents(t *testing.T) {
 	k := newKeeping(t)
-	var mu sync.Mutex
-	var told []agent.Event
-	hook := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		mu.Lock()
-		defer mu.Unlock()
-		var e agent.Event
-		if err := json.NewDecoder(r.Body).Decode(&e); err != nil {
-			t.Error(err)
-		}
-		told = append(told, e)
-	}))
-	defer hook.Close()
-	check(t, os.WriteFile(k.path("hook"), []byte(hook.URL), 0o600))
+	told := k.webhook()
 	k.must(codeOK, "vault", "init")
-	var health []string
-	var agents []*exec.Cmd
+	var agents []*running
 	for i := range 2 {
-		address := freeAddress(t)
-		health = append(health, "http://"+address)
-		k.configure(func(c *cluster.Config) {
-			c.Backup.Schedule, c.Backup.Listen, c.Backup.WebhookFile = "0 * * * *", address, k.path("hook")
-			c.Backup.StateDir = k.path(fmt.Sprint("agent", i))
-		})
-		check(t, os.Rename(k.path("salvor.yaml"), k.path(fmt.Sprint(i, ".yaml"))))
-		self, err := os.Executable()
-		check(t, err)
-		cmd := exec.Command(self, "agent", "--rank", fmt.Sprint(i), "--config", k.path(fmt.Sprint(i, ".yaml")))
-		cmd.Env = append(os.Environ(), ordersEnv+"={}")
-		log, err := os.Create(k.path(fmt.Sprint(i, ".log")))
-		check(t, err)
-		cmd.Stderr = log
-		check(t, cmd.Start())
-		t.Cleanup(func() {
-			_ = cmd.Process.Kill() // it may have ended
-			if b, err := os.ReadFile(log.Name()); err == nil && t.Failed() {
-				t.Logf("agent %d:\n%s", i, b)
-			}
-		})
-		agents = append(agents, cmd)
+		agents = append(agents, k.agent(i, orders{}, func(b *cluster.Backup) { b.Schedule = "0 * * * *" }))
 	}
-	for _, h := range health {
-		k.eventually(func() error {
-			if _, err := get(h + "/healthz"); err != nil {
-				return err
-			}
-			text, err := get(h + "/metrics")
-			if err == nil && !strings.Contains(text, "salvor_agent_healthy 1") || strings.Contains(text, "salvor_agent_newest_backup_seconds 0") {
-				err = fmt.Errorf("not yet: %s", text)
-			}
-			return err
-		})
+	for _, a := range agents {
+		k.eventually(a.well)
 	}
-	for _, p := range agents {
-		check(t, p.Process.Signal(syscall.SIGTERM))
-		check(t, p.Wait())
+	for _, a := range agents {
+		a.stop()
 	}
 	check(t, os.Rename(k.path("0.yaml"), k.path("salvor.yaml")))
 	var list struct{ Backups []backupLine }
@@ -111,15 +71,162 @@ func TestTwoAgents(t *testing.T) {
 	k.must(codeOK, "agent", "--once")
 	check(t, os.Rename(k.path("disk2-away"), k.path("disk2")))
 	k.must(codeOK, "agent", "--once")
-	mu.Lock()
-	defer mu.Unlock()
-	var events []string
-	for _, e := range told {
-		events = append(events, strings.TrimSpace(e.Cluster+" "+e.Event+" "+e.Target))
+	if want := []string{"demo failure", "demo recovery", "demo target-failure disk2", "demo target-recovery disk2"}; !slices.Equal(told(), want) {
+		t.Errorf("told %q", told())
 	}
-	if want := []string{"demo failure", "demo recovery", "demo target-failure disk2", "demo target-recovery disk2"}; !slices.Equal(events, want) {
-		t.Errorf("told %+v", told)
+}
+
+// webhook listens to what agents tell, and gives it in a few words.
+func (k *keeping) webhook() func() []string {
+	k.t.Helper()
+	var mu sync.Mutex
+	var told []string
+	hook := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		defer mu.Unlock()
+		var e agent.Event
+		if err := json.NewDecoder(r.Body).Decode(&e); err != nil {
+			k.t.Error(err)
+		}
+		told = append(told, strings.TrimSpace(e.Cluster+" "+e.Event+" "+e.Target))
+	}))
+	k.t.Cleanup(hook.Close)
+	check(k.t, os.WriteFile(k.path("hook"), []byte(hook.URL), 0o600))
+	return func() []string {
+		mu.Lock()
+		defer mu.Unlock()
+		return slices.Clone(told)
 	}
+}
+
+// running is an agent, a process of its own.
+type running struct {
+	*keeping
+	cmd     *exec.Cmd
+	address string
+	log     string
+}
+
+// agent starts one, with a configuration and a memory of its own.
+func (k *keeping) agent(i int, o orders, change func(*cluster.Backup)) *running {
+	k.t.Helper()
+	r := &running{keeping: k, address: "http://" + freeAddress(k.t), log: k.path(fmt.Sprint(i, ".log"))}
+	k.configure(func(c *cluster.Config) {
+		c.Backup.Listen, c.Backup.WebhookFile, c.Backup.StateDir = strings.TrimPrefix(r.address, "http://"), k.path("hook"), k.path(fmt.Sprint("agent", i))
+		change(c.Backup)
+	})
+	file := k.path(fmt.Sprint(i, ".yaml"))
+	check(k.t, os.Rename(k.path("salvor.yaml"), file))
+	self, err := os.Executable()
+	check(k.t, err)
+	text, err := json.Marshal(o)
+	check(k.t, err)
+	r.cmd = exec.Command(self, "agent", "--rank", fmt.Sprint(i), "--config", file)
+	r.cmd.Env = append(os.Environ(), ordersEnv+"="+string(text))
+	log, err := os.Create(r.log)
+	check(k.t, err)
+	r.cmd.Stderr = log
+	check(k.t, r.cmd.Start())
+	check(k.t, log.Close())
+	k.t.Cleanup(func() {
+		_ = r.cmd.Process.Kill() // it may have ended
+		if k.t.Failed() {
+			k.t.Logf("agent %d:\n%s", i, r.said())
+		}
+	})
+	return r
+}
+
+func (r *running) said() string {
+	b, err := os.ReadFile(r.log)
+	check(r.t, err)
+	return string(b)
+}
+
+// well tells why an agent is not, or has seen no backup yet.
+func (r *running) well() error {
+	if _, err := get(r.address + "/healthz"); err != nil {
+		return err
+	}
+	text, err := get(r.address + "/metrics")
+	if err == nil && !strings.Contains(text, "salvor_agent_healthy 1") || strings.Contains(text, "salvor_agent_newest_backup_seconds 0") {
+		err = fmt.Errorf("not yet: %s", text)
+	}
+	return err
+}
+
+func (r *running) stop() {
+	r.t.Helper()
+	check(r.t, r.cmd.Process.Signal(syscall.SIGTERM))
+	check(r.t, r.cmd.Wait())
+}
+
+// TestAgentThatStoodStill stops the agent that has the turn in the middle of its
+// upload, for longer than its turn lasts. Another makes the backup; the first,
+// when it goes on, makes none beside it, touches nothing, and sounds no alarm.
+func TestAgentThatStoodStill(t *testing.T) {
+	k := newKeeping(t)
+	told := k.webhook()
+	k.must(codeOK, "vault", "init")
+	o := orders{TurnTTL: 3 * time.Second}
+	yearly := func(b *cluster.Backup) { b.Schedule = "0 0 1 1 *" }
+	first := k.agent(0, o, func(b *cluster.Backup) { yearly(b); b.Bandwidth = 20 << 10 })
+	var upload string
+	k.eventually(func() error {
+		found, err := filepath.Glob(k.path("disk1", "backups", "*", "*etcd.snapshot.*"))
+		if err != nil || len(found) == 0 {
+			return fmt.Errorf("no upload has begun: %w", err)
+		}
+		upload = filepath.Base(filepath.Dir(found[0]))
+		return nil
+	})
+	check(t, first.cmd.Process.Signal(syscall.SIGSTOP))
+	if exists(k.path("disk1", "backups", upload, "manifest.json")) {
+		t.Fatal("the upload was done before it was stopped: this proves nothing")
+	}
+	second := k.agent(1, o, yearly)
+	k.eventually(second.well)
+	second.stop()
+	before := k.tree("disk1")
+
+	check(t, first.cmd.Process.Signal(syscall.SIGCONT))
+	k.eventually(func() error {
+		if !strings.Contains(first.said(), "another has made the backup meanwhile") {
+			return errors.New("it does not give way")
+		}
+		return first.well()
+	})
+	first.stop()
+	check(t, os.Rename(k.path("0.yaml"), k.path("salvor.yaml")))
+	var list struct{ Backups []backupLine }
+	k.document(codeOK, &list, "vault", "ls")
+	if len(list.Backups) != 1 || list.Backups[0].ID == upload || list.Backups[0].Proof != "passed" {
+		t.Errorf("stopped was %s; there are %+v", upload, list.Backups)
+	}
+	after := k.tree("disk1")
+	for name, sum := range before {
+		if now, is := after[name]; !strings.Contains(name, upload) && (!is || now != sum) {
+			t.Errorf("%s is not what it was", name)
+		}
+	}
+	if len(told()) != 0 {
+		t.Errorf("told %q", told())
+	}
+}
+
+// tree gives the digests of all files below a folder.
+func (k *keeping) tree(dir string) map[string]string {
+	k.t.Helper()
+	all := map[string]string{}
+	check(k.t, filepath.WalkDir(k.path(dir), func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		b, err := os.ReadFile(path)
+		all[path] = fmt.Sprintf("%x", sha256.Sum256(b))
+		return err
+	}))
+	return all
 }
 
 // TestAgentProvesWhatWasNeverProven leaves a backup without a proof, as a kill

@@ -39,7 +39,7 @@ func TestMain(m *testing.M) {
 func salvor(o orders) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	a := &app{in: os.Stdin, out: os.Stdout, err: os.Stderr, version: version}
+	a := &app{in: os.Stdin, out: os.Stdout, err: os.Stderr, version: version, turnTTL: o.TurnTTL}
 	host := len(os.Args) > 2 && os.Args[1] == "host"
 	switch {
 	case host && o.gone(os.Args):

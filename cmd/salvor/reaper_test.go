@@ -38,6 +38,8 @@ type orders struct {
 	HostMarks string
 	// Away names machines that do not answer: a host side there ends at once.
 	Away []string
+	// TurnTTL is how long an agent keeps its turn when it stands still.
+	TurnTTL time.Duration
 }
 
 // gone tells whether a host side is one of a machine that is away.

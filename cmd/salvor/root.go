@@ -46,6 +46,9 @@ type app struct {
 	locked bool
 	// at is handed to run; only tests set it.
 	at func(run.Point, plan.StepID)
+	// turnTTL is how long an agent that stands still keeps its turn; 0 is the
+	// default; only tests set it.
+	turnTTL time.Duration
 	// childEnv is given to child processes; only tests set it.
 	childEnv []string
 }

@@ -29,6 +29,10 @@ type Work interface {
 	Lacking(ctx context.Context) (Made, error)
 }
 
+// ErrLost is in the error of Turn.Fence when the turn is not held any more: the
+// agent has stood still, and another may have taken over.
+var ErrLost = errors.New("the turn to back up was lost")
+
 // Turn is the exclusive right to make a backup.
 type Turn interface {
 	Fence(ctx context.Context) (until time.Time, err error)

@@ -74,10 +74,24 @@ func (a *Agent) work(ctx context.Context, due time.Time, turn Turn) error {
 		return nil
 	case ctx.Err() != nil: // stopped, not failed
 		a.save()
+	case errors.Is(err, ErrLost):
+		return a.lost(ctx, due, err)
 	default:
 		a.failed(ctx, id, err)
 	}
 	return fmt.Errorf("backup failed %d times in a row: %w", a.Seen().Failures, err)
+}
+
+// lost gives way to the agent that has taken over: its backup is in the vault, or
+// is waited for. That is no failure.
+func (a *Agent) lost(ctx context.Context, due time.Time, err error) error {
+	if !due.IsZero() {
+		if done, err := a.done(ctx, due, a.c.Now()); err == nil && done {
+			a.c.Log("this agent has stood still, and another has made the backup meanwhile")
+			return nil
+		}
+	}
+	return a.taken(ctx, due, err)
 }
 
 func (a *Agent) failed(ctx context.Context, id string, err error) {
