@@ -2,8 +2,11 @@ package main
 
 import (
 	"context"
+	"crypto/ed25519"
 	"errors"
+	"slices"
 	"sort"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -11,6 +14,7 @@ import (
 	"github.com/salvor-project/salvor/internal/backup"
 	"github.com/salvor-project/salvor/internal/cluster"
 	"github.com/salvor-project/salvor/internal/report"
+	"github.com/salvor-project/salvor/internal/vault/catalog"
 )
 
 // vaultInitOptions are the flags of vault init.
@@ -29,6 +33,8 @@ func (a *app) vaultInitCommand(o *vaultFlags) *cobra.Command {
 and writes to each the page of instructions for a person without Salvor, and the
 verification key. Doing it again is harmless. With --new-identity it also makes a
 private key that opens backups: print it, and keep it away from the cluster.
+Where several machines back up, each with a key of its own, it names the keys of
+the others that vault.trusted lacks here, and the line to be written.
 With --label it makes the medium that is in a removable target one of the vault.
 
 ` + exitCodes,
@@ -85,7 +91,47 @@ func (a *app) vaultInit(ctx context.Context, cfg cluster.Config, i vaultInitOpti
 			return err
 		}
 	}
-	return a.showVaultInit(v.Prepare(ctx), result)
+	said := v.Prepare(ctx)
+	if err := a.showTrust(v.Keys(ctx), cfg.Vault.Trusted, public, result); err != nil {
+		return err
+	}
+	return a.showVaultInit(said, result)
+}
+
+// showTrust names the keys that other machines sign with and that salvor.yaml
+// does not trust. It does not trust them by itself: whoever can write to a target
+// can put a key there.
+func (a *app) showTrust(inVault []ed25519.PublicKey, trusted []string, own string, result map[string]any) error {
+	known := map[string]bool{own: true}
+	for _, text := range trusted {
+		known[text] = true
+	}
+	others, list := []string{}, []string{}
+	for _, key := range inVault {
+		if text := catalog.FormatPublic(key); !known[text] {
+			others = append(others, text)
+		}
+	}
+	result["others"] = others
+	if missing := !slices.Contains(trusted, own); missing && len(trusted) > 0 {
+		if err := a.tell("NOT TRUSTED   vault.trusted does not name this machine's own key: others will not believe its backups\n"); err != nil {
+			return err
+		}
+		list = append(list, own)
+	}
+	for _, text := range others {
+		if err := a.tell("another key   %s lies in the vault and is not trusted here\n", text); err != nil {
+			return err
+		}
+	}
+	if len(others) == 0 && len(list) == 0 {
+		return nil
+	}
+	if len(trusted) == 0 {
+		list = append(list, own)
+	}
+	list = slices.Concat(trusted, list, others)
+	return a.tell("If all of them are of machines of yours, put this under vault, on every machine:\n  trusted: [%s]\n", strings.Join(list, ", "))
 }
 
 func (a *app) showVaultInit(said map[string]error, result map[string]any) error {

@@ -337,26 +337,6 @@ func flip(t *testing.T, path string, at int64) {
 	check(t, err)
 }
 
-// TestVaultKeys tries wrong keys, keys that others can read, and a vault of
-// another cluster.
-func TestVaultKeys(t *testing.T) {
-	k := newKeeping(t)
-	k.must(codeError, "backup").says(t, "salvor vault init")
-	k.must(codeOK, "vault", "init")
-	id := k.backUp(codeOK)
-	k.must(codeOK, "vault", "init", "--new-identity", k.path("other.txt"))
-	k.must(codeFindings, "vault", "key", "check", "--identity", k.path("other.txt"))
-	k.must(codeError, "vault", "get", "--identity", k.path("other.txt"), "--snapshot", k.path("x.db")).says(t, "none of the keys opens this backup")
-	k.must(codeError, "vault", "prove", "--identity", k.path("other.txt")).says(t, "none of the keys")
-	k.must(codeError, "vault", "get", "--of", "8e9e05c52164694d", id, "--snapshot", k.path("x.db")).says(t, "backup of another cluster")
-	k.must(codeUsage, "vault", "ls", "--target", "ftp://x")
-	check(t, os.Chmod(k.path("key.txt"), 0o644))
-	k.must(codeError, "vault", "get", "--snapshot", k.path("x.db")).says(t, "chmod 600")
-	if _, err := os.Stat(k.path("x.db")); err == nil {
-		t.Error("something was written")
-	}
-}
-
 // TestVaultStandardPrograms gets the etcd snapshot out as the vault's own
 // README says, with age and zstd and without Salvor.
 func TestVaultStandardPrograms(t *testing.T) {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -93,7 +94,10 @@ func problemText(p vault.Problem) say.Text {
 	default:
 		why = ": " + strings.TrimSuffix(p.Err.Error(), ".")
 	}
-	if p.Code == vault.TargetDown {
+	switch {
+	case p.Code == vault.ManifestForged && errors.Is(p.Err, catalog.ErrKey):
+		return say.New("vault.manifest-stranger", p.Target, p.Backup, why)
+	case p.Code == vault.TargetDown:
 		return say.New("vault."+string(p.Code), p.Target, why)
 	}
 	return say.New("vault."+string(p.Code), p.Target, p.Backup, why)

@@ -51,8 +51,10 @@ var vaults = map[string]entry{
 	"vault.target-down":       {"Target %s does not answer%s.", "目标 %s 无应答%s。"},
 	"vault.last-proof-failed": {"The last proof of backup %s FAILED.", "备份 %s 最近一次证明未通过。"},
 
-	"vault.manifest-damaged":   {"%s, backup %s: the manifest is damaged%s.", "%s，备份 %s：清单已损坏%s。"},
-	"vault.manifest-forged":    {"%s, backup %s: the manifest was changed by hand or signed by a stranger%s.", "%s，备份 %s：清单被人改动或由陌生密钥签名%s。"},
+	"vault.manifest-damaged": {"%s, backup %s: the manifest is damaged%s.", "%s，备份 %s：清单已损坏%s。"},
+	"vault.manifest-forged":  {"%s, backup %s: the manifest was changed by hand or signed by a stranger%s.", "%s，备份 %s：清单被人改动或由陌生密钥签名%s。"},
+	"vault.manifest-stranger": {"%s, backup %s: the manifest is not believed%s. If another machine of yours signs with that key, put its line under vault.trusted: `salvor vault init` shows it.",
+		"%s，备份 %s：清单不可信%s。如果那是你另一台机器的签名密钥，请把它那一行写入 vault.trusted：`salvor vault init` 会显示它。"},
 	"vault.manifest-misplaced": {"%s, backup %s: the manifest is another backup's%s.", "%s，备份 %s：清单属于另一份备份%s。"},
 	"vault.manifest-differs":   {"%s, backup %s: two manifests are signed well and differ%s.", "%s，备份 %s：两份签名有效的清单内容不同%s。"},
 	"vault.part-missing":       {"%s, backup %s: a part is missing%s.", "%s，备份 %s：缺少部分文件%s。"},

@@ -21,6 +21,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -213,6 +215,13 @@ func (v *Vault) trusted(ctx context.Context) ([]ed25519.PublicKey, catalog.Trust
 	if len(v.cfg.Trusted) > 0 {
 		return v.cfg.Trusted, catalog.TrustConfigured
 	}
+	return v.Keys(ctx), catalog.TrustVault
+}
+
+// Keys gives the verification keys that lie in the vault, of all machines that
+// have prepared it, in order of their names. Whoever can write there can put his
+// own. A target that does not answer is passed over.
+func (v *Vault) Keys(ctx context.Context) []ed25519.PublicKey {
 	var mu sync.Mutex
 	found := map[string]ed25519.PublicKey{}
 	v.each(ctx, func(ctx context.Context, t target.Target) error {
@@ -230,10 +239,10 @@ func (v *Vault) trusted(ctx context.Context) ([]ed25519.PublicKey, catalog.Trust
 	mu.Lock()
 	defer mu.Unlock()
 	var keys []ed25519.PublicKey
-	for _, k := range found {
-		keys = append(keys, k)
+	for _, id := range slices.Sorted(maps.Keys(found)) {
+		keys = append(keys, found[id])
 	}
-	return keys, catalog.TrustVault
+	return keys
 }
 
 func (v *Vault) target(name string) (target.Target, bool) {
