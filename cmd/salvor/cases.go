@@ -19,6 +19,8 @@ type caseLine struct {
 	Where    string `json:"where"`
 	Scenario string `json:"scenario,omitempty"`
 	State    string `json:"state"`
+	// Fetched are the hosts on which a backup lies that was fetched for it.
+	Fetched []string `json:"fetched,omitempty"`
 
 	// cluster is the name of the cluster that the case's plan is for.
 	cluster string
@@ -28,7 +30,11 @@ func (a *app) casesCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "cases",
 		Short: "List the cases that are kept here and mirrored on the hosts",
-		Args:  args(cobra.NoArgs),
+		Long: `Cases lists every case with its state. Where a backup was fetched for a case to
+a machine and still lies there, it says so: ` + "`salvor cleanup CASE`" + ` removes it.
+
+` + exitCodes,
+		Args: args(cobra.NoArgs),
 		RunE: func(c *cobra.Command, _ []string) error {
 			if err := a.formats("text", "json"); err != nil {
 				return err
@@ -44,12 +50,17 @@ func (a *app) casesCommand() *cobra.Command {
 				}
 				defer fleet.Close()
 				lines = append(lines, mirrors(c.Context(), fleet.Hosts())...)
+				lines = withFetched(lines, fetchedFor(c.Context(), fleet))
 			}
 			if a.output == "json" {
 				return report.JSON(a.out, "Cases", map[string]any{"cases": lines})
 			}
 			for _, l := range lines {
-				if err := a.say("%-48s %-12s %-14s %s\n", l.Name, l.State, l.Scenario, l.Where); err != nil {
+				where := l.Where
+				if len(l.Fetched) > 0 {
+					where += ", a fetched backup on " + strings.Join(l.Fetched, ", ")
+				}
+				if err := a.say("%-48s %-12s %-14s %s\n", l.Name, l.State, l.Scenario, strings.TrimPrefix(where, ", ")); err != nil {
 					return err
 				}
 			}
@@ -93,6 +104,7 @@ func localCases(parent string) ([]caseLine, error) {
 
 // The states of a case.
 const (
+	stateFetched     = "fetched" // nothing else is known of it
 	stateSeen        = "seen"
 	statePlanned     = "planned"
 	stateInterrupted = "interrupted"

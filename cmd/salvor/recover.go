@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io/fs"
 	"path/filepath"
 	"sync"
 	"time"
@@ -152,14 +153,8 @@ func newCase(fleet *remote.Fleet) (string, error) {
 // openCase makes the case folder and preserves the evidence, before anything
 // is done.
 func (a *app) openCase(ctx context.Context, fleet *remote.Fleet, name string, s seen) (casefile.Folder, error) {
-	folder, err := casefile.Create(a.cases, name)
+	folder, err := a.writeSeen(name, s)
 	if err != nil {
-		return folder, err
-	}
-	if err := folder.Write(casefile.FactsFile, s.facts); err != nil {
-		return folder, err
-	}
-	if err := folder.Write(casefile.DiagnosisFile, s.diagnosis); err != nil {
 		return folder, err
 	}
 	if err := preserve(ctx, fleet, folder); err != nil {
@@ -170,6 +165,19 @@ func (a *app) openCase(ctx context.Context, fleet *remote.Fleet, name string, s 
 		return folder, folder.WriteBytes("evidence/pack-missing.txt", []byte(err.Error()+"\n"))
 	}
 	return folder, nil
+}
+
+// writeSeen writes what was seen into a case's folder, which is made if it is not
+// there.
+func (a *app) writeSeen(name string, s seen) (casefile.Folder, error) {
+	folder, err := casefile.Create(a.cases, name)
+	if errors.Is(err, fs.ErrExist) {
+		folder, err = casefile.Open(filepath.Join(a.cases, name))
+	}
+	if err != nil {
+		return folder, err
+	}
+	return folder, errors.Join(folder.Write(casefile.FactsFile, s.facts), folder.Write(casefile.DiagnosisFile, s.diagnosis))
 }
 
 // evidenceBudget is how long each host may take to hand its evidence over.

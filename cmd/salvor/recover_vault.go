@@ -119,6 +119,11 @@ func (a *app) atHand(ctx context.Context, fleet *remote.Fleet, caseName string, 
 	if err != nil {
 		return s, source, err
 	}
+	// The case is there before its backup, so that `salvor cleanup` finds both,
+	// however this run ends.
+	if _, err := a.writeSeen(caseName, s); err != nil {
+		return s, source, err
+	}
 	path, err := a.bring(ctx, fleet, h, caseName, id)
 	if err != nil {
 		return s, source, err
@@ -189,6 +194,6 @@ func (a *app) bring(ctx context.Context, fleet *remote.Fleet, to cluster.Host, c
 	if err := client.Put(ctx, local, path, nil); err != nil {
 		return "", fmt.Errorf("put backup %s on %s: %w", id, to.Name, err)
 	}
-	fmt.Fprintf(a.err, "it lies in %s on %s until `salvor cleanup` of this case\n", path, to.Name)
+	fmt.Fprintf(a.err, "it lies in %s on %s until `salvor cleanup %s`\n", path, to.Name, caseName)
 	return path, nil
 }

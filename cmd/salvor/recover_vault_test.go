@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -44,8 +45,7 @@ func TestRecoverFromTheVault(t *testing.T) {
 	if c.Loss.Doubt == nil || !strings.Contains(c.Loss.Doubt.String(), "disk1") {
 		t.Errorf("it does not say that disk1 may hold a newer one: %v", c.Loss.Doubt)
 	}
-	k.must(codeStopped, "recover", "--yes")
-	check(t, os.RemoveAll(k.cluster.Config().Hosts[0].State()+"/fetched"))
+	k.declined()
 	killed := k.path("cases", fetching+"backup-123")
 	check(t, os.MkdirAll(killed, 0o700))
 	for _, name := range []string{".salvor-scratch", id + ".db"} { // of a run that was killed
@@ -81,6 +81,50 @@ func TestRecoverFromTheVault(t *testing.T) {
 	if after, _ := k.hash(); after <= revision {
 		t.Errorf("revision %d after the recovery, %d before", after, revision)
 	}
+}
+
+// declined declines a recovery twice, forgets the second one's case, and cleans up
+// behind both.
+func (k *keeping) declined() {
+	k.t.Helper()
+	host := k.cluster.Config().Hosts[0]
+	k.must(codeError, "cleanup", "20200101-000000-demo-0000", "--yes").says(k.t, "neither as a path nor below")
+	for i, want := range []string{stateFetched, statePlanned} {
+		k.must(codeStopped, "recover", "--yes").says(k.t, "until `salvor cleanup ")
+		left, err := filepath.Glob(host.State() + "/fetched/*")
+		if check(k.t, err); len(left) != 1 {
+			k.t.Fatalf("%d fetched backups", len(left))
+		}
+		name := filepath.Base(left[0])
+		if i == 0 {
+			check(k.t, os.RemoveAll(k.path("cases", name)))
+		}
+		if l := k.caseLine(name); l.State != want || !slices.Equal(l.Fetched, []string{host.Name}) {
+			k.t.Errorf("listed as %+v, want it %s", l, want)
+		}
+		k.must(codeStopped, "cleanup", name)
+		k.must(codeOK, "cleanup", name, "--yes")
+		if exists(left[0]) {
+			k.t.Errorf("%s is still there after the clean-up", left[0])
+		}
+		if l := k.caseLine(name); len(l.Fetched) > 0 {
+			k.t.Errorf("still listed as %+v", l)
+		}
+	}
+	k.must(codeError, "cleanup", k.folder().Name(), "--yes").says(k.t, "nothing to clean up")
+}
+
+// caseLine is a case as it is listed; empty if it is not.
+func (k *keeping) caseLine(name string) caseLine {
+	k.t.Helper()
+	var list struct{ Cases []caseLine }
+	k.document(codeOK, &list, "cases")
+	for _, l := range list.Cases {
+		if l.Name == name {
+			return l
+		}
+	}
+	return caseLine{}
 }
 
 // TestRecoverOnABlankMachine: salvor.yaml was written anew and knows of no vault,

@@ -227,7 +227,9 @@ func (a *app) cleanupCommand() *cobra.Command {
 		Use:   "cleanup CASE",
 		Short: "Delete what a finished case has set aside, after a passed verdict",
 		Long: `Cleanup is the only command that deletes. It refuses a case without a passed
-verdict, and after it there is no way back: make a backup first.
+verdict, and after it there is no way back: make a backup first. Of a case that
+has done nothing, such as one that was declined, it removes the backup that was
+fetched for it.
 
 ` + exitCodes,
 		Args: args(cobra.ExactArgs(1)),
@@ -238,6 +240,11 @@ verdict, and after it there is no way back: make a backup first.
 			return err
 		}
 		if err := k.check(); err != nil {
+			return err
+		}
+		if idle, ok, err := a.idleCase(list[0]); ok {
+			return a.forget(c.Context(), idle, k)
+		} else if err != nil {
 			return err
 		}
 		folder, err := a.openCaseFolder(list[0])

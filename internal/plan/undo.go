@@ -3,6 +3,7 @@ package plan
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"path/filepath"
 	"slices"
 
@@ -242,6 +243,25 @@ func Cleanup(p Plan, c Choices) (Plan, error) {
 			}
 		default: // leaves nothing behind
 		}
+	}
+	sealed, err := b.plan.seal()
+	if err != nil {
+		return Plan{}, err
+	}
+	return sealed, sealed.Check()
+}
+
+// Forget makes the plan that removes what was fetched for a case that has done
+// nothing: at names the folder on each host. The backup itself lies in the vault.
+func Forget(cfg cluster.Config, caseName string, s diagnose.Scenario, at map[string]string, c Choices) (Plan, error) {
+	b := &builder{facts: cluster.Facts{Config: cfg}, choices: Choices{Case: caseName},
+		plan: Plan{Case: c.Case, Undoes: caseName, Scenario: s, Config: cfg,
+			Loss: diagnose.Loss{Revisions: cluster.Is(int64(0)), Objects: cluster.Is(int64(0)), Proven: true}}}
+	for _, host := range slices.Sorted(maps.Keys(at)) {
+		if !brought(filepath.Join(at[host], "file"), caseName) {
+			return Plan{}, fmt.Errorf("forget what was fetched: %s on %s was not fetched for case %s", at[host], host, caseName)
+		}
+		b.add(host, host+"-fetched", Discard{Path: at[host], Case: caseName})
 	}
 	sealed, err := b.plan.seal()
 	if err != nil {

@@ -43,6 +43,7 @@ func Methods(version string) host.Methods {
 		methodDisks:        method(disks),
 		methodBundle:       method(collect),
 		methodData:         method(data),
+		methodFetched:      method(fetched),
 	}
 }
 

@@ -1,0 +1,153 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"path/filepath"
+	"slices"
+	"sort"
+	"sync"
+
+	"github.com/salvor-project/salvor/internal/casefile"
+	"github.com/salvor-project/salvor/internal/cluster"
+	"github.com/salvor-project/salvor/internal/diagnose"
+	"github.com/salvor-project/salvor/internal/plan"
+	"github.com/salvor-project/salvor/internal/remote"
+	"github.com/salvor-project/salvor/internal/report"
+)
+
+// fetchedFor finds the folders of fetched backups: case, host, path. A host that
+// cannot be asked is left out; who lists cases has said so already.
+func fetchedFor(ctx context.Context, fleet *remote.Fleet) map[string]map[string]string {
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	at := map[string]map[string]string{}
+	for _, h := range fleet.Hosts() {
+		wg.Go(func() {
+			all, err := h.Fetched(ctx, fleet.Config)
+			if err != nil {
+				return
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			for _, f := range all {
+				if at[f.Case] == nil {
+					at[f.Case] = map[string]string{}
+				}
+				at[f.Case][h.Name] = f.Path
+			}
+		})
+	}
+	wg.Wait()
+	return at
+}
+
+// withFetched notes fetched backups with their cases, and adds a line for each
+// case that nothing else is known of.
+func withFetched(lines []caseLine, at map[string]map[string]string) []caseLine {
+	for name, paths := range at {
+		var hosts []string
+		for h := range paths {
+			hosts = append(hosts, h)
+		}
+		sort.Strings(hosts)
+		known := false
+		for i := range lines {
+			if lines[i].Name == name {
+				lines[i].Fetched, known = hosts, true
+			}
+		}
+		if !known {
+			lines = append(lines, caseLine{Name: name, State: stateFetched, Fetched: hosts})
+		}
+	}
+	sort.SliceStable(lines, func(i, j int) bool { return lines[i].Name < lines[j].Name })
+	return lines
+}
+
+// idle is a case that has done nothing.
+type idle struct {
+	casefile.Folder
+	cfg      cluster.Config
+	scenario diagnose.Scenario
+	missing  error // why its folder is not here, if it is not
+}
+
+// idleCase opens a case if it has done nothing; ok is false for one that was
+// begun. One without a folder here may still have left a backup on a host.
+func (a *app) idleCase(arg string) (c idle, ok bool, err error) {
+	folder, err := a.openCaseFolder(arg)
+	if errors.Is(err, fs.ErrNotExist) {
+		cfg, lerr := a.load()
+		return idle{Folder: casefile.Folder{Dir: filepath.Join(a.cases, filepath.Base(arg))}, cfg: cfg, missing: err}, lerr == nil, errors.Join(err, lerr)
+	}
+	if err != nil {
+		return idle{}, false, err
+	}
+	entries, err := casefile.ReadJournal(folder.Path(casefile.JournalFile))
+	if err != nil || begun(entries) {
+		return idle{}, false, err
+	}
+	all, err := folder.Load()
+	switch {
+	case err != nil:
+		return idle{}, false, err
+	case all.Plan != nil:
+		return idle{folder, all.Plan.Config, all.Plan.Scenario, nil}, all.Plan.Undoes == "", nil
+	case all.Facts != nil && all.Diagnosis != nil:
+		return idle{folder, all.Facts.Config, all.Diagnosis.Scenario, nil}, true, nil
+	}
+	return idle{}, false, nil
+}
+
+// forget removes what was fetched for a case that has done nothing, such as one
+// that was declined: there is nothing to be proven before.
+func (a *app) forget(ctx context.Context, c idle, k consent) error {
+	fleet, err := a.fleet(c.cfg)
+	if err != nil {
+		return err
+	}
+	defer fleet.Close()
+	away, err := unreached(ctx, fleet)
+	if err != nil {
+		return err
+	}
+	at := fetchedFor(ctx, fleet)[c.Name()]
+	if len(at) == 0 {
+		err := c.missing
+		if err == nil {
+			err = hint(fmt.Errorf("case %s has done nothing, and nothing was fetched for it: there is nothing to clean up", c.Name()), "`salvor cases` lists all cases")
+		}
+		for _, name := range slices.Sorted(maps.Keys(away)) {
+			fmt.Fprintf(a.err, "host %s is not reached, and may hold something: %v\n", name, away[name])
+		}
+		return err
+	}
+	made, err := a.followUp(c.Folder, "cleanup", func(name string) (plan.Plan, error) {
+		return plan.Forget(c.cfg, c.Name(), c.scenario, at, plan.Choices{Case: name})
+	})
+	if err != nil {
+		return err
+	}
+	if err := report.Plan(a.err, made, a.style()); err != nil {
+		return err
+	}
+	accepted, err := a.agree(ctx, made, k)
+	if err != nil {
+		return err
+	}
+	next, err := a.keep(c.Folder, made)
+	if err != nil {
+		return err
+	}
+	if err := a.carryOut(ctx, fleet, next, made, accepted); err != nil {
+		return err
+	}
+	if a.output == "json" {
+		return report.JSON(a.out, "Plan", made)
+	}
+	return a.say("Done. The journal is in %s\n", next.Dir)
+}
