@@ -58,7 +58,12 @@ func child() error {
 	if err != nil {
 		return err
 	}
-	bucket, err := s3.New("bucket", bucketOptions(os.Getenv("ENDPOINT")), target.Properties{Media: "object"})
+	o := bucketOptions(os.Getenv("ENDPOINT"))
+	var until []time.Time
+	if os.Getenv("LOCKED") != "" {
+		o.Lock, until = "compliance", []time.Time{time.Now().Add(time.Hour)}
+	}
+	bucket, err := s3.New("bucket", o, target.Properties{Media: "object"})
 	if err != nil {
 		return err
 	}
@@ -88,7 +93,7 @@ func child() error {
 		}
 	}
 	for ; ; hour, seed = hour+1, seed+1 {
-		res, err := write(ctx, v, seed)
+		res, err := write(ctx, v, seed, until...)
 		if err != nil {
 			return err
 		}

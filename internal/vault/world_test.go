@@ -123,8 +123,8 @@ func snapshotOf(seed uint64) []byte {
 
 func bundleOf(seed uint64) []byte { return half(seed+1000, 20_000) }
 
-func write(ctx context.Context, v *vault.Vault, seed uint64) (vault.Result, error) {
-	b, err := v.Begin(ctx, ours, time.Time{})
+func write(ctx context.Context, v *vault.Vault, seed uint64, until ...time.Time) (vault.Result, error) {
+	b, err := v.Begin(ctx, ours, append(until, time.Time{})[0])
 	if err != nil {
 		return vault.Result{}, err
 	}
