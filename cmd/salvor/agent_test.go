@@ -317,10 +317,15 @@ func TestGuard(t *testing.T) {
 		t.Errorf("%+v", list)
 	}
 	check(t, os.Remove(mark))
-	check(t, os.Remove(k.path("key.txt")))
-	k.salvorBefore("guard", dangerous...).says(t, "was NOT run")
-	if exists(mark) {
-		t.Error("the command ran behind a backup that is not proven")
+	check(t, os.Rename(k.path("key.txt"), k.path("usb.txt")))
+	k.salvorBefore("guard", dangerous...).says(t, "could not be proven here", "was NOT run")
+	k.must(codeError, "backup", "--prove").says(t, "could not be proven here")
+	if k.document(codeOK, &list, "vault", "ls"); exists(mark) || len(list.Backups) != 1 {
+		t.Errorf("the command ran behind a backup that is not proven, or one was made for nothing: %+v", list)
+	}
+	k.salvorBefore("guard", append([]string{"--identity", k.path("usb.txt")}, dangerous...)...)
+	if !exists(mark) {
+		t.Error("the key was named, and the command did not run")
 	}
 }
 

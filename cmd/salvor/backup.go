@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sort"
 	"strings"
 	"time"
@@ -16,6 +17,7 @@ import (
 
 func (a *app) backupCommand() *cobra.Command {
 	prove := false
+	var o vaultFlags
 	c := &cobra.Command{
 		Use:   "backup",
 		Short: "Back the whole control plane up into the vault: etcd, keys, configuration",
@@ -30,8 +32,12 @@ manifest too, and makes it exit with 3, as does a target that has no copy yet.
 		Args: args(cobra.NoArgs),
 	}
 	c.Flags().BoolVar(&prove, "prove", false, "prove the backup afterwards by restoring it")
+	o.addIdentity(c)
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		return a.withVault(c.Context(), &vaultFlags{}, backup.Options{Seal: true}, []string{"text", "json"}, func(ctx context.Context, v *backup.Vault, cfg cluster.Config) error {
+		return a.withVault(c.Context(), &o, backup.Options{Seal: true}, []string{"text", "json"}, func(ctx context.Context, v *backup.Vault, cfg cluster.Config) error {
+			if _, err := v.Identities(); err != nil && prove {
+				return fmt.Errorf("the backup could not be proven here: %w", err) // before one is made
+			}
 			done, err := a.backUp(ctx, v, cfg, nil)
 			if err != nil {
 				return err

@@ -22,6 +22,7 @@ import (
 
 func (a *app) guardCommand() *cobra.Command {
 	within := time.Duration(0)
+	var o vaultFlags
 	c := &cobra.Command{
 		Use:   "guard [--within 10m] -- COMMAND [ARG...]",
 		Short: "Take a proven backup, and run a dangerous command only then",
@@ -37,12 +38,13 @@ Example:
 	}
 	c.Flags().SetInterspersed(false) // flags behind the command are its own
 	c.Flags().DurationVar(&within, "within", 0, "a proven backup that is no older will do")
+	o.addIdentity(c)
 	c.RunE = func(c *cobra.Command, list []string) error {
 		path, err := exec.LookPath(list[0])
 		if err != nil {
 			return usageError{err} // before anything is done
 		}
-		err = a.withVault(c.Context(), &vaultFlags{}, backup.Options{Seal: true, Write: true}, []string{"text"}, func(ctx context.Context, v *backup.Vault, cfg cluster.Config) error {
+		err = a.withVault(c.Context(), &o, backup.Options{Seal: true, Write: true}, []string{"text"}, func(ctx context.Context, v *backup.Vault, cfg cluster.Config) error {
 			return a.guarded(ctx, v, cfg, within)
 		})
 		if err != nil {
@@ -103,6 +105,9 @@ func (a *app) guarded(ctx context.Context, v *backup.Vault, cfg cluster.Config, 
 		if ok, err := a.recentEnough(ctx, v, cfg, within); ok || err != nil {
 			return err
 		}
+	}
+	if _, err := v.Identities(); err != nil {
+		return fmt.Errorf("a backup could not be proven here: %w", err) // before one is made
 	}
 	done, err := a.backUp(ctx, v, cfg, nil)
 	if err != nil {

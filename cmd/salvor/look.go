@@ -26,7 +26,7 @@ func (s *sight) addFlags(c *cobra.Command) {
 	c.Flags().DurationVar(&s.budget, "budget", defaultBudget, "how long a look at all machines may take; more for very large data dirs")
 	c.Flags().StringSliceVar(&s.gone, "gone", nil, "machines that, with their disks, will never come back: what lay there counts as lost instead of unknown (you answer for that)")
 	c.Flags().StringArrayVar(&s.vault.targets, "target", nil, "look for backups on this target (written as for salvor vault), in the place of those of salvor.yaml; may be repeated")
-	c.Flags().StringVar(&s.vault.identity, "identity", "", "file of the private key that opens backups (age identity or SSH key)")
+	c.Flags().StringVar(&s.vault.identity, "identity", "", identityUsage)
 }
 
 // load reads the configuration with what the flags say of it.

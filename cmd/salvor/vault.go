@@ -23,6 +23,13 @@ type vaultFlags struct {
 	signingKey string
 }
 
+const identityUsage = "file of the private key that opens backups (age identity or SSH key)"
+
+// addIdentity adds the one flag of a command that proves backups.
+func (o *vaultFlags) addIdentity(c *cobra.Command) {
+	c.Flags().StringVar(&o.identity, "identity", "", identityUsage)
+}
+
 func (a *app) vaultCommand() *cobra.Command {
 	var o vaultFlags
 	c := &cobra.Command{
@@ -44,7 +51,7 @@ sftp://USER@HOST/PATH?identity=FILE&knownHosts=FILE.
 	}
 	f := c.PersistentFlags()
 	f.StringArrayVar(&o.targets, "target", nil, "a target, in the place of those of salvor.yaml; may be repeated")
-	f.StringVar(&o.identity, "identity", "", "file of the private key that opens backups (age identity or SSH key)")
+	f.StringVar(&o.identity, "identity", "", identityUsage)
 	f.StringVar(&o.signingKey, "signing-key", "", "file of the key that signs manifests")
 	c.AddCommand(a.vaultInitCommand(&o), a.vaultListCommand(&o), a.vaultStatusCommand(&o), a.vaultGetCommand(&o), a.vaultCheckCommand(&o),
 		a.vaultProveCommand(&o), a.vaultPruneCommand(&o), a.vaultHoldCommand(&o), a.vaultReleaseCommand(&o), a.vaultCompleteCommand(&o), a.vaultKeyCommand(&o))

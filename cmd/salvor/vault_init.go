@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/ed25519"
 	"errors"
@@ -58,14 +59,21 @@ With --label it makes the medium that is in a removable target one of the vault.
 
 func (a *app) vaultInit(ctx context.Context, cfg cluster.Config, i vaultInitOptions) error {
 	result := map[string]any{}
+	recipient := ""
 	if i.identity != "" {
-		recipient, err := backup.NewIdentity(i.identity, time.Now())
-		if err != nil {
+		var err error
+		if recipient, err = backup.NewIdentity(i.identity, time.Now()); err != nil {
 			return err
 		}
 		result["recipient"] = recipient
 		if err := a.tell("private key   %s: print it, keep it away from the cluster, and try it with `salvor vault key check`\nrecipient     %s (for vault.recipients)\n",
 			i.identity, recipient); err != nil {
+			return err
+		}
+	}
+	if c := cfg.Vault; len(c.Recipients) == 0 && c.PassphraseFile == "" && !c.Plain {
+		who := cmp.Or(recipient, "age1…")
+		if err := a.tell("NO RECIPIENT  nobody could open a backup yet, so none is made. Put this under vault:\n  recipients: [%s]\n", who); err != nil {
 			return err
 		}
 	}

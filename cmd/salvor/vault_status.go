@@ -78,12 +78,8 @@ func (a *app) showStatus(v *backup.Vault, s backup.Status) error {
 		if err := a.say("%s", t.String()); err != nil {
 			return err
 		}
-		for _, notes := range [][]noteLine{a.noteLines(c.Lacks), a.noteLines(c.Newest.Missing), a.noteLines(c.Proven.Missing)} {
-			for _, n := range notes {
-				if err := a.say("MISSING  %s\n", n.Text); err != nil {
-					return err
-				}
-			}
+		if err := a.missing(c); err != nil {
+			return err
 		}
 	}
 	var serious []vault.Problem
@@ -98,6 +94,25 @@ func (a *app) showStatus(v *backup.Vault, s backup.Status) error {
 		verdict = "NOT OK"
 	}
 	return a.say("%s (%s)\n", verdict, objectives(v.Objectives))
+}
+
+// missing says what is missing, and to which backup if it is one's.
+func (a *app) missing(c policy.Status) error {
+	newest, proven := "the newest: ", "the newest proven: "
+	if c.Newest.Backup == c.Proven.Backup {
+		newest, c.Proven.Missing = "", nil // one backup, said once
+	}
+	for _, of := range []struct {
+		what  string
+		notes []noteLine
+	}{{"", a.noteLines(c.Lacks)}, {newest, a.noteLines(c.Newest.Missing)}, {proven, a.noteLines(c.Proven.Missing)}} {
+		for _, n := range of.notes {
+			if err := a.say("MISSING  %s%s\n", of.what, n.Text); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 func (t *sheet) standing(what string, s policy.Standing) {

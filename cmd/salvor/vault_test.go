@@ -286,6 +286,40 @@ func TestVaultMissing(t *testing.T) {
 	k.must(codeOK, "vault", "prove")
 }
 
+// TestVaultUnmounted takes a disk out and leaves its mount point: an empty folder
+// is no target, and nothing is written to the disk below.
+func TestVaultUnmounted(t *testing.T) {
+	k := newKeeping(t)
+	if e := k.must(codeOK, "vault", "init"); strings.Contains(e.out, "NO RECIPIENT") {
+		t.Errorf("recipients are not seen:\n%s", e.out)
+	}
+	check(t, os.Rename(k.path("disk2"), k.path("away")))
+	check(t, os.Mkdir(k.path("disk2"), 0o700))
+	if e := k.must(codeFindings, "backup"); !strings.Contains(e.out, "NO COPY            disk2: target disk2: it has no README.txt") {
+		t.Errorf("it does not tell that disk2 is not mounted:\n%s", e.out)
+	}
+	k.must(codeFindings, "vault", "complete")
+	if left := k.tree("disk2"); len(left) != 0 {
+		t.Errorf("written into an empty mount point: %v", left)
+	}
+	check(t, os.Remove(k.path("disk2")))
+	check(t, os.Rename(k.path("away"), k.path("disk2")))
+	k.must(codeOK, "vault", "complete")
+	k.must(codeOK, "vault", "prove")
+	e := k.must(codeOK, "vault", "status")
+	if strings.Contains(e.out, "MISSING") {
+		t.Errorf("something is missing:\n%s", e.out)
+	}
+	k.configure(func(c *cluster.Config) { c.Vault.Objectives = cluster.VaultObjectives{} })
+	if e := k.must(codeFindings, "vault", "status"); strings.Count(e.out, "2 copies, wanted are 3") != 1 {
+		t.Errorf("what one backup lacks is not said once:\n%s", e.out)
+	}
+	k.configure(func(c *cluster.Config) { c.Vault.Recipients = nil })
+	if e := k.must(codeOK, "vault", "init", "--new-identity", k.path("new.txt")); !strings.Contains(e.out, "  recipients: [age1") {
+		t.Errorf("it does not say that nobody could open a backup:\n%s", e.out)
+	}
+}
+
 // TestVaultDamage damages objects one after the other: what is wrong is named,
 // and everything still comes back as long as one copy of each byte is right.
 func TestVaultDamage(t *testing.T) {

@@ -76,6 +76,11 @@ func (v *Vault) Prepare(ctx context.Context) map[string]error {
 		}
 		said[t.Name()] = err
 	}
+	for name, err := range v.Try(ctx) {
+		if said[name] == nil {
+			said[name] = err
+		}
+	}
 	return said
 }
 

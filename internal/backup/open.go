@@ -54,7 +54,7 @@ type Options struct {
 }
 
 // ErrNoVault says that a configuration describes no vault.
-var ErrNoVault = errors.New("no vault is configured: describe one in salvor.yaml under vault, or name a target with --target")
+var ErrNoVault = errors.New("no vault is configured: describe one in salvor.yaml under vault; recover and the vault commands also take --target")
 
 // Open opens a vault; nothing is asked of a target yet. A private key that is
 // not there is no error before it is needed.
@@ -63,7 +63,7 @@ func Open(c *cluster.Vault, o Options) (*Vault, error) {
 		return nil, ErrNoVault
 	}
 	v := &Vault{Config: *c, Policy: Policy(*c), Objectives: Objectives(*c, o.RPO)}
-	cfg := vault.Config{Plain: c.Plain, Progress: o.Progress, Now: o.Now}
+	cfg := vault.Config{Plain: c.Plain, Prepared: true, Progress: o.Progress, Now: o.Now}
 	if o.Bandwidth > 0 {
 		cfg.Throttle = (&pace{rate: o.Bandwidth}).wait
 	}

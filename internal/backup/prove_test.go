@@ -48,6 +48,7 @@ func TestTheLocalSigningKeyIsTrusted(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer v.Close()
+		prepared(t, v)
 		b, err := v.Begin(t.Context(), catalog.Cluster{Name: name}, time.Time{})
 		if err != nil {
 			t.Fatal(err)
@@ -75,6 +76,15 @@ func TestTheLocalSigningKeyIsTrusted(t *testing.T) {
 	}
 }
 
+func prepared(t *testing.T, v *Vault) {
+	t.Helper()
+	for name, err := range v.Prepare(t.Context()) {
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+	}
+}
+
 // TestABundleThatCannotBeComparedFailsTheProof has a whole bundle, and data that
 // cannot be read beside it.
 func TestABundleThatCannotBeComparedFailsTheProof(t *testing.T) {
@@ -88,6 +98,7 @@ func TestABundleThatCannotBeComparedFailsTheProof(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer v.Close()
+	prepared(t, v)
 	b, err := v.Begin(t.Context(), catalog.Cluster{Name: "c"}, time.Time{})
 	if err != nil {
 		t.Fatal(err)

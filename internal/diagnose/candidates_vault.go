@@ -116,10 +116,18 @@ func (v view) kept(highest cluster.Known[int64]) []Candidate {
 			out[i].Loss.Doubt = &doubt
 		}
 	}
+	dated := map[string]bool{}
 	for _, b := range v.facts.Backups.Value {
 		for i := range out { // the backup, and the file if it was fetched
-			if c := &out[i]; c.ID == "vault:"+b.ID || b.SHA256 != "" && c.SHA256 == b.SHA256 {
-				v.caution(c, b)
+			c := &out[i]
+			if c.ID != "vault:"+b.ID && (b.SHA256 == "" || c.SHA256 != b.SHA256) {
+				continue
+			}
+			v.caution(c, b)
+			if c.Kind == FromSnapshot && (!dated[c.ID] || b.Created.After(c.At)) {
+				// The file is as old as its fetching, its data as the last backup
+				// of that content.
+				c.At, c.Loss.Since, dated[c.ID] = b.Created, b.Created, true
 			}
 		}
 	}

@@ -147,6 +147,15 @@ func TestABackupWithoutATrustedKeyIsADoubt(t *testing.T) {
 	if n != 2 {
 		t.Errorf("%d candidates", n)
 	}
+	again := b
+	again.ID, again.Created = "again", at.Add(-30*time.Minute)
+	older := b
+	older.ID, older.Created = "older", at.Add(-2*time.Hour)
+	w.Facts.Backups.Value = []cluster.BackupFacts{b, again, older}
+	if c, ok := diagnose.Diagnose(w.Facts).Chosen(); !ok || c.Kind != diagnose.FromSnapshot || !c.At.Equal(again.Created) || !c.Loss.Since.Equal(again.Created) {
+		t.Errorf("the file that was fetched now: %s, of %s, loss since %s; want %s", c.ID, c.At, c.Loss.Since, again.Created)
+	}
+	w.Facts.Backups.Value = []cluster.BackupFacts{b}
 	w.Facts.Backups.Value[0].Untrusted = false
 	if c, ok := diagnose.Diagnose(w.Facts).Chosen(); !ok || c.Integrity != diagnose.Sound {
 		t.Errorf("with a trusted key: %+v", c)

@@ -57,7 +57,7 @@ func (v *Vault) Begin(ctx context.Context, cluster catalog.Cluster, retainUntil 
 	if !v.cfg.Plain {
 		b.manifest.Recipients = seal.Fingerprints(v.cfg.Recipients)
 	}
-	said := v.each(ctx, v.initTarget)
+	said := v.each(ctx, v.ready)
 	for _, t := range v.cfg.Targets {
 		if err := said[t.Name()]; err != nil {
 			b.failed[t.Name()] = err

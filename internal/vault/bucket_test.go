@@ -177,6 +177,12 @@ func TestFullAndReadOnlyTarget(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.cfg.Targets = append(w.cfg.Targets, d)
+	if failed := w.vault().Try(t.Context()); len(failed) != 0 {
+		t.Errorf("tried: %v", failed)
+	}
+	if left := w.files("try."); len(left) != 0 {
+		t.Errorf("left of it: %v", left)
+	}
 	res := w.backup(1)
 	if len(res.Receipts) != 1 || !errors.Is(res.Failed["small"], target.ErrFull) {
 		t.Fatalf("got %+v", res)
@@ -190,6 +196,9 @@ func TestFullAndReadOnlyTarget(t *testing.T) {
 	}
 	if err := unix.Mount("", small, "", unix.MS_REMOUNT|unix.MS_RDONLY, ""); err != nil {
 		t.Fatal(err)
+	}
+	if failed := w.vault().Try(t.Context()); len(failed) != 1 || !errors.Is(failed["small"], target.ErrReadOnly) {
+		t.Errorf("tried: %v", failed)
 	}
 	w.pass(time.Hour)
 	res = w.backup(2)

@@ -93,7 +93,7 @@ func (v *Vault) copyTo(ctx context.Context, e catalog.Entry, t target.Target) Co
 	}
 	until := v.cfg.Now().Add(v.cfg.LockFor)
 	lock := lockName(until, v.stamp())
-	if err := v.initTarget(ctx, t); err != nil {
+	if err := v.ready(ctx, t); err != nil {
 		return fail(err)
 	}
 	if err := v.putLock(ctx, t, id, lock, until, "copy"); err != nil {

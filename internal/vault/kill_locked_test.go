@@ -25,7 +25,7 @@ func TestKillLocked(t *testing.T) {
 	w.cfg.Targets = []target.Target{w.folder("disk"), bucket}
 	both := w.cfg.Targets
 	rng := rand.New(rand.NewPCG(0x5a19, 1))
-	const kills = 12
+	const kills = 8
 	seed, said, pruned := uint64(1), map[string]bool{}, 0
 	begin := time.Now()
 	if _, err := write(t.Context(), w.vault(), seed, begin.Add(time.Hour)); err != nil {
@@ -39,10 +39,10 @@ func TestKillLocked(t *testing.T) {
 		}
 		seed = uint64(len(said)) + 3
 		w.cfg.Targets = []target.Target{bucket}
-		pruned = w.allThere(said, i%6 == 5)
+		pruned = w.allThere(said, i%4 == 3)
 		w.cfg.Targets = both
 	}
-	if len(said) < 8 || pruned == 0 {
+	if len(said) < 5 || pruned == 0 {
 		t.Errorf("%d backups were whole, %d were pruned from the disk: the kills came too early to say anything", len(said), pruned)
 	}
 	w.pass(time.Duration(seed+48) * time.Hour)

@@ -39,6 +39,7 @@ type Config struct {
 	Trusted    []ed25519.PublicKey                      // verification keys; none: those that lie in the vault, see catalog.TrustVault
 	Signer     ed25519.PrivateKey                       // needed to write
 	Recipients []seal.Recipient                         // who can open backups; needed to back up, unless Plain
+	Prepared   bool                                     // write only to targets that Init has prepared: see ErrUnprepared
 	Plain      bool                                     // do not encrypt: whoever reads a target then has every secret of the cluster
 	Chunk      int64                                    // bytes per chunk of sealed data; zero: 4 MiB
 	Patience   time.Duration                            // how long, in sum per part, a target may make the others wait; zero: 30 s
@@ -181,34 +182,6 @@ func putDoc(ctx context.Context, t target.Target, k string, b []byte, until time
 }
 
 var errReadBack = errors.New("what is read back is not what was written")
-
-// Init writes what every target of a vault holds beside backups: the README and
-// the verification key. What is there stays. It gives an error per target that
-// failed.
-func (v *Vault) Init(ctx context.Context) map[string]error {
-	failed := map[string]error{}
-	for name, err := range v.each(ctx, v.initTarget) {
-		if err != nil {
-			failed[name] = err
-		}
-	}
-	return failed
-}
-
-func (v *Vault) initTarget(ctx context.Context, t target.Target) error {
-	if _, err := t.Stat(ctx, readmeKey); errors.Is(err, target.ErrNotFound) {
-		if err := putDoc(ctx, t, readmeKey, []byte(readme), time.Time{}); err != nil {
-			return err
-		}
-	} else if err != nil {
-		return err
-	}
-	if v.cfg.Signer == nil {
-		return nil
-	}
-	pub := v.cfg.Signer.Public().(ed25519.PublicKey)
-	return putDoc(ctx, t, keysKey+catalog.KeyID(pub)+".pub", []byte(catalog.FormatPublic(pub)+"\n"), time.Time{})
-}
 
 // trusted gives the keys that count, and whether they come from the vault.
 func (v *Vault) trusted(ctx context.Context) ([]ed25519.PublicKey, catalog.Trust) {
