@@ -103,7 +103,7 @@ func (k *keeping) declined() {
 			k.t.Errorf("listed as %+v, want it %s", l, want)
 		}
 		k.must(codeStopped, "cleanup", name)
-		k.must(codeOK, "cleanup", name, "--yes")
+		k.must(codeOK, "cleanup", name, "--yes").says(k.t, "stays in the vault")
 		if exists(left[0]) {
 			k.t.Errorf("%s is still there after the clean-up", left[0])
 		}

@@ -253,6 +253,7 @@ func Cleanup(p Plan, c Choices) (Plan, error) {
 
 // Forget makes the plan that removes what was fetched for a case that has done
 // nothing: at names the folder on each host. The backup itself lies in the vault.
+// Unlike all others such a plan has no basis.
 func Forget(cfg cluster.Config, caseName string, s diagnose.Scenario, at map[string]string, c Choices) (Plan, error) {
 	b := &builder{facts: cluster.Facts{Config: cfg}, choices: Choices{Case: caseName},
 		plan: Plan{Case: c.Case, Undoes: caseName, Scenario: s, Config: cfg,

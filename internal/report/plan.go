@@ -29,6 +29,8 @@ func Plan(w io.Writer, p plan.Plan, o Options) error {
 		s.item(MarkNone, o.say("screen.source", p.Source.ID))
 	}
 	switch {
+	case p.Undoes != "" && p.Basis == "": // of plan.Forget
+		s.item(MarkNone, o.say("screen.forgets", p.Undoes))
 	case p.Undoes != "" && deletes(p):
 		s.item(MarkBad, o.say("screen.cleans", p.Undoes))
 	case p.Undoes != "":

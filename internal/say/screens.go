@@ -50,6 +50,7 @@ var screens = map[string]entry{
 	"screen.after":    {"after %[1]s", "在 %[1]s 之后"},
 	"screen.with":     {"together with %[1]s", "与 %[1]s 同时"},
 	"screen.undoes":   {"This plan rolls case %[1]s back: the folders that were set aside return to their places.", "本方案回滚 case %[1]s：被移开的目录回到原位。"},
+	"screen.forgets":  {"This plan deletes the backup that was fetched for case %[1]s, which has done nothing. The backup itself stays in the vault.", "本方案将删除为 case %[1]s 取回的备份，该 case 什么都没有做。备份本身仍在备份库中。"},
 	"screen.cleans":   {"This plan DELETES what case %[1]s has set aside. Afterwards it cannot be rolled back.", "本方案将删除 case %[1]s 移开的内容。此后无法再回滚。"},
 
 	"ask.loss": {
