@@ -66,7 +66,7 @@ lint: linter ## Run the linters and the import rules
 
 # One lab at a time, on this box, as root; it is put up when it is not there.
 # The last line that each prints is how the time of the recovery was spent.
-LAB_TESTS := stopped member-lost majority-lost power-cut all-lost machine-dead resumed late-member partitioned rolled-back fence-holds night night-bare
+LAB_TESTS := stopped member-lost majority-lost power-cut all-lost machine-dead resumed late-member partitioned rolled-back fence-holds night night-bare agent-pod
 LAB_KUBEADM  := $(addprefix lab-kubeadm-,$(LAB_TESTS))
 LAB_EXTERNAL := $(addprefix lab-external-,$(LAB_TESTS))
 LAB_TIMEOUT ?= 20m
