@@ -170,7 +170,7 @@ func TestAgentThatStoodStill(t *testing.T) {
 	k.must(codeOK, "vault", "init")
 	o := orders{TurnTTL: 3 * time.Second}
 	yearly := func(b *cluster.Backup) { b.Schedule = "0 0 1 1 *" }
-	first := k.agent(0, o, func(b *cluster.Backup) { yearly(b); b.Bandwidth = 20 << 10 })
+	first := k.agent(0, o, func(b *cluster.Backup) { yearly(b); b.Bandwidth = 40 << 10 })
 	var upload string
 	k.eventually(func() error {
 		found, err := filepath.Glob(k.path("disk1", "backups", "*", "*etcd.snapshot.*"))

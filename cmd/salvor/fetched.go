@@ -126,6 +126,9 @@ func (a *app) forget(ctx context.Context, c idle, k consent) error {
 		}
 		return err
 	}
+	if err := notBegun(ctx, fleet, c.Name(), at); err != nil {
+		return err
+	}
 	made, err := a.followUp(c.Folder, "cleanup", func(name string) (plan.Plan, error) {
 		return plan.Forget(c.cfg, c.Name(), c.scenario, at, plan.Choices{Case: name})
 	})
@@ -150,4 +153,31 @@ func (a *app) forget(ctx context.Context, c idle, k consent) error {
 		return report.JSON(a.out, "Plan", made)
 	}
 	return a.say("Done. The journal is in %s\n", next.Dir)
+}
+
+// notBegun asks the mirrors on the hosts: a case that was begun from another
+// machine still needs what was fetched for it.
+func notBegun(ctx context.Context, fleet *remote.Fleet, name string, at map[string]string) error {
+	for _, host := range slices.Sorted(maps.Keys(at)) {
+		h, err := fleet.Host(host)
+		if err != nil {
+			return err
+		}
+		client, err := h.Client(ctx)
+		if err != nil {
+			return err
+		}
+		b, err := client.GetCase(ctx, name, casefile.JournalFile)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("look whether case %s was begun: %w", name, err)
+		}
+		if entries, err := casefile.ParseJournal(b); err != nil || begun(entries) {
+			return hint(errors.Join(fmt.Errorf("case %s was begun from another machine, as the mirror on %s says: nothing is deleted", name, host), err),
+				"`salvor resume %s` goes on with it", name)
+		}
+	}
+	return nil
 }

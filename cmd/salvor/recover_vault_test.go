@@ -74,6 +74,14 @@ func TestRecoverFromTheVault(t *testing.T) {
 		t.Errorf("%s has mode %s", brought, info.Mode())
 	}
 	secrets := filepath.Dir(brought)
+	// Another operator knows nothing of the case; the machine's mirror does.
+	check(t, os.Rename(k.path("cases"), k.path("mine")))
+	k.must(codeError, "cleanup", filepath.Base(secrets), "--yes").says(t, "was begun from another machine", "salvor resume")
+	if !exists(brought) {
+		t.Error("what a case needs was removed behind its back")
+	}
+	check(t, os.RemoveAll(k.path("cases")))
+	check(t, os.Rename(k.path("mine"), k.path("cases")))
 	k.must(codeOK, "cleanup", filepath.Base(secrets), "--yes")
 	if exists(secrets) {
 		t.Errorf("%s is still there after the clean-up", secrets)
