@@ -155,7 +155,7 @@ func TestRecoverOnABlankMachine(t *testing.T) {
 	if !strings.Contains(e.out, "--target") {
 		t.Errorf("it does not say how to name a vault:\n%s", e.out)
 	}
-	k.must(codeNoCandidate, "recover", "--yes", "--target", k.path("cases")) // an empty one
+	k.must(codeUnseen, "recover", "--yes", "--target", k.path("cases")) // what is no vault tells nothing
 	blank := []string{"--target", k.path("disk2"), "--identity", k.path("key.txt")}
 	var d diagnose.Diagnosis
 	k.document(codeFindings, &d, append([]string{"diagnose"}, blank...)...)

@@ -295,10 +295,13 @@ func TestVaultUnmounted(t *testing.T) {
 	}
 	check(t, os.Rename(k.path("disk2"), k.path("away")))
 	check(t, os.Mkdir(k.path("disk2"), 0o700))
+	check(t, os.Mkdir(k.path("cases"), 0o700))
 	if e := k.must(codeFindings, "backup"); !strings.Contains(e.out, "NO COPY            disk2: target disk2: it has no README.txt") {
 		t.Errorf("it does not tell that disk2 is not mounted:\n%s", e.out)
 	}
-	k.must(codeFindings, "vault", "complete")
+	k.must(codeFindings, "vault", "ls").says(t, "disk2 is none of this vault")
+	k.must(codeError, "vault", "prune").says(t, "nothing is dropped")
+	k.blankWith([]string{"vault", "ls", "--target", k.path("cases")}).must(t, codeUnseen)
 	if left := k.tree("disk2"); len(left) != 0 {
 		t.Errorf("written into an empty mount point: %v", left)
 	}

@@ -97,6 +97,8 @@ func problemText(p vault.Problem) say.Text {
 	switch {
 	case p.Code == vault.ManifestForged && errors.Is(p.Err, catalog.ErrKey):
 		return say.New("vault.manifest-stranger", p.Target, p.Backup, why)
+	case p.Code == vault.TargetDown && errors.Is(p.Err, vault.ErrUnprepared):
+		return say.New("vault.target-unprepared", p.Target, ": "+vault.ErrUnprepared.Error())
 	case p.Code == vault.TargetDown:
 		return say.New("vault."+string(p.Code), p.Target, why)
 	}

@@ -46,7 +46,7 @@ func newTarget(t cluster.VaultTarget) (target.Target, error) {
 func newS3(name string, c cluster.VaultS3, props target.Properties) (target.Target, error) {
 	u, err := url.Parse(c.Endpoint)
 	if err != nil || u.Host == "" {
-		return nil, fmt.Errorf("target %s: %q is no URL of a server", name, c.Endpoint)
+		return nil, fmt.Errorf("target %s: %q is no URL of a server: write https://HOST[:PORT]", name, c.Endpoint)
 	}
 	o := s3.Options{Endpoint: u.Host, Plain: u.Scheme == "http", Region: c.Region, Bucket: c.Bucket, Prefix: c.Prefix, PathStyle: c.PathStyle,
 		CredentialsFile: Expand(c.Credentials), Profile: c.Profile, InstanceRole: c.InstanceRole, Lock: c.Lock}

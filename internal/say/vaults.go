@@ -49,6 +49,7 @@ var vaults = map[string]entry{
 	"vault.proven-too-old":    {"The newest proven backup is %[2]s old, allowed are %[3]s.", "最新的已证明备份已有 %[2]s，上限为 %[3]s。"},
 	"vault.offline-too-old":   {"The newest offline copy is of a backup that is %[2]s old, allowed are %[3]s.", "最新离线副本所属备份已有 %[2]s，上限为 %[3]s。"},
 	"vault.target-down":       {"Target %s does not answer%s.", "目标 %s 无应答%s。"},
+	"vault.target-unprepared": {"Target %s is none of this vault%s.", "目标 %s 不属于本备份库%s。"},
 	"vault.last-proof-failed": {"The last proof of backup %s FAILED.", "备份 %s 最近一次证明未通过。"},
 
 	"vault.manifest-damaged": {"%s, backup %s: the manifest is damaged%s.", "%s，备份 %s：清单已损坏%s。"},

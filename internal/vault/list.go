@@ -86,6 +86,9 @@ func (v *Vault) List(ctx context.Context) (Catalogue, error) {
 	found := map[string]map[string]*listing{} // target → backup
 	said := v.eachWithin(ctx, 5*v.cfg.Quiet, func(ctx context.Context, t target.Target) error {
 		all, err := v.listTarget(ctx, t)
+		if err == nil && len(all) == 0 {
+			err = v.prepared(ctx, t) // it is empty, or not what is meant
+		}
 		if err == nil {
 			mu.Lock()
 			found[t.Name()] = all

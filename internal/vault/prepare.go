@@ -27,16 +27,24 @@ func (v *Vault) Init(ctx context.Context) map[string]error {
 // ErrUnprepared says that a target is not one of this vault, or not any more. A
 // mount point without its disk is an empty folder: what is written there fills
 // the disk below, and is counted as a copy.
-var ErrUnprepared = errors.New("it has no " + readmeKey + ": it is new, or its disk is not mounted there (`salvor vault init` prepares it)")
+var ErrUnprepared = errors.New("it has no " + readmeKey + ": its folder or prefix is wrong, its disk is not mounted, or it is new and `salvor vault init` has to prepare it")
+
+// prepared tells whether a target is one of the vault, where that is asked for.
+func (v *Vault) prepared(ctx context.Context, t target.Target) error {
+	if !v.cfg.Prepared {
+		return nil
+	}
+	_, err := t.Stat(ctx, readmeKey)
+	if errors.Is(err, target.ErrNotFound) {
+		return fmt.Errorf("target %s: %w", t.Name(), ErrUnprepared)
+	}
+	return err
+}
 
 // ready makes sure that a target may be written to.
 func (v *Vault) ready(ctx context.Context, t target.Target) error {
-	if v.cfg.Prepared {
-		if _, err := t.Stat(ctx, readmeKey); errors.Is(err, target.ErrNotFound) {
-			return fmt.Errorf("target %s: %w", t.Name(), ErrUnprepared)
-		} else if err != nil {
-			return err
-		}
+	if err := v.prepared(ctx, t); err != nil {
+		return err
 	}
 	return v.initTarget(ctx, t)
 }

@@ -39,7 +39,7 @@ type Config struct {
 	Trusted    []ed25519.PublicKey                      // verification keys; none: those that lie in the vault, see catalog.TrustVault
 	Signer     ed25519.PrivateKey                       // needed to write
 	Recipients []seal.Recipient                         // who can open backups; needed to back up, unless Plain
-	Prepared   bool                                     // write only to targets that Init has prepared: see ErrUnprepared
+	Prepared   bool                                     // use only targets that Init has prepared: see ErrUnprepared
 	Plain      bool                                     // do not encrypt: whoever reads a target then has every secret of the cluster
 	Chunk      int64                                    // bytes per chunk of sealed data; zero: 4 MiB
 	Patience   time.Duration                            // how long, in sum per part, a target may make the others wait; zero: 30 s

@@ -214,6 +214,9 @@ func (t *Target) wrap(op, key string, err error) error {
 	case "RequestTimeTooSkewed":
 		return say(target.ErrDenied, "set this machine's clock: the server's differs by more than 15 minutes")
 	case minio.AccessDenied, "AllAccessDisabled", "AccountProblem":
+		if own, err := t.core.GetCreds(); err == nil && own.AccessKeyID == "" {
+			return say(target.ErrDenied, "no access key was found: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or name a file of credentials")
+		}
 		return say(target.ErrDenied, "the key needs ListBucket, GetObject, PutObject and DeleteObject on bucket "+t.bucket)
 	case "ObjectLocked", "InvalidRequest.ObjectLocked":
 		return say(target.ErrLocked, "")

@@ -161,11 +161,16 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 	if err := admin(t, s).MakeBucket(t.Context(), "vault", minio.MakeBucketOptions{}); err != nil {
 		t.Fatal(err)
 	}
+	for _, name := range []string{"AWS_ACCESS_KEY_ID", "AWS_ACCESS_KEY", "AWS_SECRET_ACCESS_KEY", "AWS_SECRET_KEY", "AWS_SHARED_CREDENTIALS_FILE", "AWS_PROFILE"} {
+		t.Setenv(name, "")
+	}
+	t.Setenv("HOME", t.TempDir())
 	for name, c := range map[string]struct {
 		change func(*s3.Options)
 		is     error
 		says   string
 	}{
+		"no key":       {func(o *s3.Options) { o.AccessKey, o.SecretKey = "", "" }, target.ErrDenied, "set AWS_ACCESS_KEY_ID"},
 		"wrong secret": {func(o *s3.Options) { o.SecretKey = "wrong" }, target.ErrDenied, "replace it"},
 		"unknown key":  {func(o *s3.Options) { o.AccessKey = "nobody" }, target.ErrDenied, "replace it"},
 		"no bucket":    {func(o *s3.Options) { o.Bucket = "missing" }, nil, "make the bucket missing"},
