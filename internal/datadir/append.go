@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"os"
 	"slices"
@@ -34,7 +35,7 @@ type appender struct {
 	// are written anew.
 	names map[string][]byte
 	own   map[string]smallBucket
-	// keys is the index, bound the keys of each lease.
+	// keys is the index, bound the keys of each lease that the log revokes.
 	keys  *keyTable[history]
 	bound boundKeys
 	// rev is the newest revision, sub the next change's number in the
@@ -63,7 +64,7 @@ func newAppender(ctx context.Context, f *os.File, p *pageFile, db examined) (*ap
 	}
 	a := &appender{
 		p: p, f: f, w: newPageWriter(ctx, f, p.meta.pageSize, p.meta.end, nil), own: map[string]smallBucket{},
-		keys: db.walked.h.keys, bound: db.walked.h.bound, rev: db.Revision, index: db.ConsistentIndex, term: db.Term,
+		keys: db.walked.h.keys, bound: boundKeys{}, rev: db.Revision, index: db.ConsistentIndex, term: db.Term,
 	}
 	all, err := p.buckets(ctx)
 	if err != nil {
@@ -77,10 +78,8 @@ func newAppender(ctx context.Context, f *os.File, p *pageFile, db examined) (*ap
 			return nil, err
 		}
 	}
-	for id := range a.bound {
-		if !a.leaseExists(id) {
-			delete(a.bound, id) // as etcd binds nothing to a lease that it does not find
-		}
+	if err := a.bind(db.walked.h.bound, all[string(schema.Key.Name())]); err != nil {
+		return nil, err
 	}
 	meta := a.own[string(schema.Meta.Name())]
 	a.compacted = -1
@@ -95,6 +94,43 @@ func newAppender(ctx context.Context, f *os.File, p *pageFile, db examined) (*ap
 	}
 	a.tree, err = resumeTree(a.w, p, all[string(schema.Key.Name())])
 	return a, err
+}
+
+// boundKeys are the keys that are bound to leases, by the lease's ID. Only
+// leases that have an entry are followed.
+type boundKeys map[int64]map[string]struct{}
+
+// move notes that a key went from one lease to another; 0 is none.
+func (b boundKeys) move(key []byte, from, to int64) {
+	if from == to {
+		return
+	}
+	delete(b[from], string(key))
+	if keys := b[to]; keys != nil {
+		keys[string(key)] = struct{}{}
+	}
+}
+
+// bind reads the names of the keys that a check found bound to leases.
+func (a *appender) bind(found map[int64]map[keyID]place, keys bucket) error {
+	for id, places := range found {
+		a.bound[id] = map[string]struct{}{}
+		if !a.leaseExists(id) {
+			continue // as etcd binds nothing to a lease that it does not find
+		}
+		for _, at := range places {
+			_, value, err := a.p.at(keys, at)
+			if err != nil {
+				return err
+			}
+			rec, err := parseRecord(value)
+			if err != nil {
+				return err
+			}
+			a.bound[id][string(rec.key)] = struct{}{}
+		}
+	}
+	return nil
 }
 
 // leaseExists tells whether a lease was granted and not revoked.
@@ -115,7 +151,7 @@ func (a *appender) apply(e rawEntry, index, term uint64) (k kind, ok bool, err e
 		k = kindEmpty
 	default:
 		k, ok, err = a.request(e.data)
-		if !ok || err != nil {
+		if err = errors.Join(err, a.keys.err()); !ok || err != nil {
 			return k, ok, err
 		}
 	}
@@ -196,7 +232,9 @@ func (a *appender) rare(data []byte) (kind, bool, error) {
 	case req.LeaseGrant != nil:
 		return k, true, a.grant(req.LeaseGrant)
 	case req.LeaseRevoke != nil:
-		return k, true, a.revoke(req.LeaseRevoke.ID)
+		if id := req.LeaseRevoke.ID; a.bound[id] != nil || !a.leaseExists(id) {
+			return k, true, a.revoke(id)
+		}
 	}
 	return k, false, nil
 }
@@ -222,13 +260,8 @@ func (a *appender) revoke(id int64) error {
 	if !a.leaseExists(id) {
 		return nil
 	}
-	var keys []string
-	for k := range a.bound[id] {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys)
 	a.sub = 0
-	for _, k := range keys {
+	for _, k := range slices.Sorted(maps.Keys(a.bound[id])) {
 		a.deleteKey([]byte(k))
 	}
 	if a.sub > 0 {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 
 	"go.etcd.io/etcd/server/v3/storage/schema"
 )
@@ -14,7 +15,7 @@ import (
 // the revision but its last record there, and that too when it is a deletion,
 // unless it is the very revision of the compaction.
 func compactTo(ctx context.Context, f *os.File, p *pageFile, at int64) error {
-	s, err := takeSurvey(ctx, p, at, true)
+	s, err := takeSurvey(ctx, p, at, true, filepath.Dir(f.Name()))
 	if err != nil {
 		return err
 	}

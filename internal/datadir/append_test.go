@@ -135,7 +135,7 @@ func TestAppenderIsTheApplier(t *testing.T) {
 						entries = append(entries, data)
 					}
 					theirs, ours := path+".theirs", path+".ours"
-					taken := appended(t, path, ours, index, entries)
+					taken := appended(t, path, ours, index, entries, []int{0, 1, 5000}[round])
 					copyTo(t, path, theirs)
 					slowly(t, theirs, index, entries)
 					if diff := cmp.Diff(contentOfDB(t, theirs), contentOfDB(t, ours)); diff != "" {
@@ -153,10 +153,11 @@ func TestAppenderIsTheApplier(t *testing.T) {
 	}
 }
 
-// appended applies entries to a copy of a db as a salvage does.
-func appended(t *testing.T, from, to string, index uint64, entries [][]byte) (taken int) {
+// appended applies entries to a copy of a db as a salvage does, with so much of
+// the index in memory (0: all).
+func appended(t *testing.T, from, to string, index uint64, entries [][]byte, slots int) (taken int) {
 	t.Helper()
-	taken, err := appendTo(t.Context(), from, to, index, entries)
+	taken, err := appendTo(t.Context(), from, to, index, entries, slots)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -167,7 +168,7 @@ func appended(t *testing.T, from, to string, index uint64, entries [][]byte) (ta
 
 // appendTo applies entries to a copy of a db with an appender alone, as far as
 // it can.
-func appendTo(ctx context.Context, from, to string, index uint64, entries [][]byte) (taken int, err error) {
+func appendTo(ctx context.Context, from, to string, index uint64, entries [][]byte, slots int) (taken int, err error) {
 	b, err := os.ReadFile(from)
 	if err != nil {
 		return 0, err
@@ -180,7 +181,13 @@ func appendTo(ctx context.Context, from, to string, index uint64, entries [][]by
 		return 0, err
 	}
 	defer p.close()
-	db, err := sound(ctx, p, from)
+	revoked := map[int64]bool{}
+	for _, data := range entries {
+		if revokes(data) {
+			revoked[revokedLease(data)] = true
+		}
+	}
+	db, err := sound(ctx, p, from, checking{index: true, bound: revoked, slots: slots})
 	if err != nil {
 		return 0, err
 	}
@@ -189,6 +196,10 @@ func appendTo(ctx context.Context, from, to string, index uint64, entries [][]by
 		return 0, err
 	}
 	defer f.Close()
+	defer db.walked.h.close()
+	if spilled := db.walked.h.keys.below != nil; spilled != (slots == 1) && slots != 5000 {
+		return 0, fmt.Errorf("the index lies in a file: %v, with %d slots in memory", spilled, slots)
+	}
 	a, err := newAppender(ctx, f, p, db)
 	if a == nil || err != nil {
 		return 0, err

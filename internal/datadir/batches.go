@@ -46,11 +46,11 @@ func (t tail) batches(ctx context.Context, free chan []byte) <-chan batch {
 		defer close(out)
 		r := tailReader{log: t.log, segment: -1}
 		defer r.close()
-		for rest := t.entries; len(rest) > 0; {
+		for at, last := t.next, t.run.last(); t.left() > 0 && at <= last; {
 			var b batch
 			select {
 			case buf := <-free:
-				b = r.read(rest, buf)
+				b = r.read(&t.run, at, buf)
 			case <-ctx.Done():
 				return
 			}
@@ -58,7 +58,7 @@ func (t tail) batches(ctx context.Context, free chan []byte) <-chan batch {
 			if b.err != nil {
 				return
 			}
-			rest = rest[len(b.refs):]
+			at += uint64(len(b.refs))
 		}
 	}()
 	return out
@@ -100,20 +100,23 @@ func (r *tailReader) close() {
 	}
 }
 
-// read reads as many of the next entries as make a batch.
-func (r *tailReader) read(rest []entryRef, buf []byte) batch {
-	first := rest[0]
-	n, end := 1, first.off+first.size
-	for n < len(rest) && n < batchEntries && rest[n].segment == first.segment &&
-		rest[n].off >= end && rest[n].off+rest[n].size-first.off <= batchBytes {
-		end = rest[n].off + rest[n].size
-		n++
+// read reads as many entries, from an index on, as make a batch.
+func (r *tailReader) read(from *run, index uint64, buf []byte) batch {
+	first := from.at(index)
+	refs, end := []entryRef{first}, first.off+first.size
+	for index < from.last() && len(refs) < batchEntries {
+		index++
+		e := from.at(index)
+		if e.segment != first.segment || e.off < end || e.off+e.size-first.off > batchBytes {
+			break
+		}
+		refs, end = append(refs, e), e.off+e.size
 	}
 	size := int(end - first.off)
 	if cap(buf) < size {
 		buf = make([]byte, max(size, batchBytes))
 	}
-	b := batch{refs: rest[:n], list: make([]rawEntry, 0, n), buf: buf[:size]}
+	b := batch{refs: refs, list: make([]rawEntry, 0, len(refs)), buf: buf[:size]}
 	if r.segment != int(first.segment) {
 		r.close()
 		r.segment = int(first.segment)

@@ -15,8 +15,8 @@ import (
 	"go.etcd.io/etcd/server/v3/storage/schema"
 )
 
-// keysInMemory is how many bytes of keys are sorted at once. Where there are
-// more, sorted rows of them go to a file that has no name.
+// keysInMemory is how many bytes of keys and their places are sorted at once.
+// Where there are more, sorted rows of them go to a file that has no name.
 const keysInMemory = 32 << 20
 
 // keySorter puts keys with their places in the order of the keys.
@@ -24,6 +24,7 @@ type keySorter struct {
 	arena  []byte
 	places []keyPlace
 	limit  int
+	dir    string // where the file goes, as for nameless
 	spill  *os.File
 	rows   []int64 // where each sorted row ends in the file
 }
@@ -35,13 +36,16 @@ type keyPlace struct {
 	index           uint16
 }
 
+// placeSize is the memory of a keyPlace.
+const placeSize = 16
+
 func (s *keySorter) name(p keyPlace) []byte { return s.arena[p.key : p.key+p.size] }
 
 func (s *keySorter) add(key []byte, at place) error {
 	if s.arena == nil {
 		s.arena = make([]byte, 0, min(s.limit, 1<<20))
 	}
-	if len(s.arena)+len(key) > s.limit && len(s.places) > 0 {
+	if len(s.arena)+placeSize*len(s.places)+len(key) > s.limit && len(s.places) > 0 {
 		if err := s.flush(); err != nil {
 			return err
 		}
@@ -58,10 +62,7 @@ func (s *keySorter) sort() {
 // flush writes what is in memory to the file, as a sorted row.
 func (s *keySorter) flush() (err error) {
 	if s.spill == nil {
-		if s.spill, err = os.CreateTemp("", "salvor-keys-"); err != nil {
-			return fmt.Errorf("sort keys: %w", err)
-		}
-		if err := os.Remove(s.spill.Name()); err != nil {
+		if s.spill, err = nameless(s.dir); err != nil {
 			return fmt.Errorf("sort keys: %w", err)
 		}
 	}
@@ -178,12 +179,12 @@ func (s *keySorter) merge(visit func(at place) error) error {
 }
 
 // eachByKey visits the live records in the order of their keys. Memory: limit
-// bytes of keys, and 14 for each; 0 means keysInMemory.
+// bytes; 0 means keysInMemory.
 func (s *survey) eachByKey(ctx context.Context, limit int, visit func(value []byte) error) error {
 	if limit == 0 {
 		limit = keysInMemory
 	}
-	sorter := &keySorter{limit: limit}
+	sorter := &keySorter{limit: limit, dir: s.dir}
 	defer sorter.close()
 	err := s.eachLive(ctx, func(at place, _, value []byte) error {
 		rec, err := parseRecord(value)

@@ -38,8 +38,14 @@ type checking struct {
 	extra func(key, value []byte) error
 	// also sees every record of the key bucket; nil for none.
 	also visitor
-	// bound asks for the keys of leases.
-	bound bool
+	// bound asks for the keys of these leases, index for the histories of all
+	// keys; without it they may be forgotten.
+	bound map[int64]bool
+	index bool
+	// dir is where files of keys may go, as for nameless; slots is how much of
+	// the table of keys may be in memory, 0 means slotsInMemory.
+	dir   string
+	slots int
 	// glance asks for the facts alone.
 	glance bool
 }
@@ -48,7 +54,7 @@ type checking struct {
 // does, and every record of the key bucket: its decoding, and what it says
 // against its revision and the record of the same key before it. The caller sees to it that the file is
 // read in sequence meanwhile, so that the walk does not wait for a cold disk.
-// Memory: 66 bytes for each key that ever was.
+// Memory: that of a tally, and 40 bytes for each lease.
 func check(ctx context.Context, p *pageFile, compacted int64, o checking) (checked, error) {
 	c := checked{defects: append([]*defect(nil), p.bad...)}
 	p.seen = make([]uint64, p.meta.end/64+1)
@@ -65,10 +71,8 @@ func check(ctx context.Context, p *pageFile, compacted int64, o checking) (check
 		return c, err
 	}
 	c.all = maps.Clone(all)
-	h := &histories{p: p, compacted: compacted, keys: newKeyTable[history](), extra: o.extra}
-	if o.bound {
-		h.bound = boundKeys{}
-	}
+	h := newHistories(p, compacted, o)
+	defer h.tally.close()
 	for _, b := range append(schema.AllBuckets, schema.Test) {
 		tree, ok := all[string(b.Name())]
 		delete(all, string(b.Name()))
@@ -79,8 +83,11 @@ func check(ctx context.Context, p *pageFile, compacted int64, o checking) (check
 			continue
 		}
 		visit := func(place, []byte, []byte) error { return nil }
-		if b.ID() == schema.Key.ID() {
+		switch b.ID() {
+		case schema.Key.ID():
 			visit = h.with(o.also)
+		case schema.Lease.ID():
+			visit = h.lease
 		}
 		if err := p.each(ctx, tree, visit); err != nil {
 			return c, err
@@ -99,6 +106,10 @@ func check(ctx context.Context, p *pageFile, compacted int64, o checking) (check
 		used += int64(bits.OnesCount64(word))
 	}
 	c.inUse, c.pages = used*int64(p.meta.pageSize), int64(p.meta.end)-used
+	p.seen, p.report = nil, nil // pages are read again, where something is wrong with a key
+	if err := h.finish(ctx, c.all[string(schema.Key.Name())], o); err != nil {
+		return c, err
+	}
 	c.keys, c.records, c.content, c.h = h.live, h.records, h.defects, h
 	return c, nil
 }
@@ -158,144 +169,6 @@ func (p *pageFile) freed(off int64, list []byte, count int) []uint64 {
 		ids = append(ids, id)
 	}
 	return ids
-}
-
-// history is what the last record of a key said; version is 0 when the key does
-// not exist.
-type history struct {
-	create, mod, version, lease int64
-}
-
-// histories decodes every record of the key bucket and holds it against its
-// revision and, above the compaction, against the record of the same key
-// before it.
-type histories struct {
-	p             *pageFile
-	compacted     int64
-	keys          *keyTable[history]
-	live, records int64
-	extra         func(key, value []byte) error
-	defects       []*defect
-	// bound collects the live keys of each lease, where it is not nil.
-	bound boundKeys
-}
-
-// boundKeys are the keys that are bound to leases, by the lease's ID.
-type boundKeys map[int64]map[string]struct{}
-
-// move notes that a key went from one lease to another; 0 is none.
-func (b boundKeys) move(key []byte, from, to int64) {
-	if from == to || b == nil {
-		return
-	}
-	if keys := b[from]; from != 0 && keys != nil {
-		delete(keys, string(key))
-		if len(keys) == 0 {
-			delete(b, from)
-		}
-	}
-	if to == 0 {
-		return
-	}
-	if b[to] == nil {
-		b[to] = map[string]struct{}{}
-	}
-	b[to][string(key)] = struct{}{}
-}
-
-// with gives the visitor of the key bucket.
-func (h *histories) with(also visitor) visitor {
-	if also == nil {
-		return h.visit
-	}
-	return func(at place, key, value []byte) error {
-		if err := h.visit(at, key, value); err != nil {
-			return err
-		}
-		return also(at, key, value)
-	}
-}
-
-// visit judges a record; what is wrong with it is noted, and the walk goes on.
-func (h *histories) visit(at place, key, value []byte) error {
-	err := h.judge(at, key, value)
-	var d *defect
-	if errors.As(err, &d) {
-		if len(h.defects) < maxDefects {
-			h.defects = append(h.defects, d)
-		}
-		return nil
-	}
-	return err
-}
-
-func (h *histories) judge(at place, key, value []byte) error {
-	r, err := parseRevision(key)
-	if err != nil {
-		return &defect{h.p.offset(at), fmt.Sprintf("page %d: %v", at.page, err)}
-	}
-	h.records++
-	kv, err := parseRecord(value)
-	if err != nil {
-		return &defect{h.p.offset(at), fmt.Sprintf("page %d: the record of revision %d cannot be decoded: %v", at.page, r.main, err)}
-	}
-	if len(value) == 0 && !r.tombstone {
-		return nil // left by etcdutl's revision bump
-	}
-	before := h.note(kv, r)
-	err = plausible(kv, r)
-	if err == nil && r.main > h.compacted {
-		err = continues(kv, r, before)
-	}
-	if err == nil && h.extra != nil && !r.tombstone {
-		err = h.extra(kv.key, kv.value)
-	}
-	if err != nil {
-		return &defect{h.p.offset(at), fmt.Sprintf("page %d: revision %d: %v", at.page, r.main, err)}
-	}
-	return nil
-}
-
-// note makes a record the last of its key and gives what was known before.
-func (h *histories) note(kv record, r revision) (before history) {
-	now, _ := h.keys.at(kv.key)
-	before = *now
-	if before.version != 0 {
-		h.live--
-	}
-	*now = history{}
-	if !r.tombstone {
-		// A record that claims version 0 exists all the same.
-		*now = history{kv.create, r.main, kv.version, kv.lease}
-		if kv.version == 0 {
-			now.version = -1
-		}
-		h.live++
-	}
-	if before.lease != 0 || now.lease != 0 {
-		h.bound.move(kv.key, before.lease, now.lease)
-	}
-	return before
-}
-
-// continues holds a record above the compaction against the one before it of
-// the same key, which a compaction keeps: a version is one more than the last,
-// and only what exists can be deleted.
-func continues(kv record, r revision, before history) error {
-	name := bytes.ToValidUTF8(kv.key, nil)
-	exists := before.version != 0
-	switch {
-	case r.tombstone && !exists:
-		return fmt.Errorf("%q is deleted but did not exist", name)
-	case r.tombstone:
-		return nil
-	case exists && (kv.version != before.version+1 || kv.create != before.create):
-		return fmt.Errorf("%q has version %d of create revision %d after version %d of %d",
-			name, kv.version, kv.create, before.version, before.create)
-	case !exists && (kv.version != 1 || kv.create != r.main):
-		return fmt.Errorf("%q has version %d without the ones before", name, kv.version)
-	}
-	return nil
 }
 
 // plausible holds a record against what etcd writes

@@ -18,7 +18,6 @@ func consistent(ctx context.Context, p *pageFile, all map[string]bucket, h *hist
 	var list []*defect
 	p.report = func(d *defect) { list = append(list, d) }
 	defer func() { p.report = nil }()
-	leases := map[int64]bool{}
 	err := eachOf(ctx, p, all, schema.Lease.Name(), func(at place, key, value []byte) error {
 		id, ok := leaseID(key)
 		var l leasepb.Lease
@@ -30,20 +29,13 @@ func consistent(ctx context.Context, p *pageFile, all map[string]bucket, h *hist
 		case l.GetID() != id || l.GetTTL() <= 0:
 			return &defect{p.offset(at), fmt.Sprintf("lease %x contradicts its place (ID %x, %d s)", id, l.GetID(), l.GetTTL())}
 		}
-		leases[id] = true
 		return nil
 	})
 	if err != nil {
 		return list, err
 	}
-	orphans := 0
-	h.keys.each(func(k history) {
-		if k.version != 0 && k.lease != 0 && !leases[k.lease] {
-			orphans++
-		}
-	})
-	if orphans > 0 {
-		list = append(list, &defect{-1, fmt.Sprintf("%d live keys are bound to leases that do not exist: they would never expire", orphans)})
+	if h.orphans > 0 {
+		list = append(list, &defect{-1, fmt.Sprintf("%d live keys are bound to leases that do not exist: they would never expire", h.orphans)})
 	}
 	more, err := authConsistent(ctx, p, all)
 	return append(list, more...), err

@@ -65,7 +65,7 @@ func openStopped(ctx context.Context, path string) (*pageFile, cluster.DB, error
 // hashContent finds the live records and then reads them in the order of the
 // keys.
 func hashContent(ctx context.Context, p *pageFile, revision int64) (cluster.Content, error) {
-	s, err := takeSurvey(ctx, p, revision, false)
+	s, err := takeSurvey(ctx, p, revision, false, "")
 	if err != nil {
 		return cluster.Content{}, err
 	}

@@ -34,8 +34,8 @@ func Head(ctx context.Context, dbPath string) (cluster.DB, error) {
 // valid during the call only. An error of fn ends the reading and is returned
 // as it is. A revision that was compacted or that the db has not reached is an
 // error, as is any damage that stands in the way. The empty key that etcdutl's
-// revision bump leaves is passed over. Memory: 34 bytes
-// for each key that ever was, and what sorting the live ones takes.
+// revision bump leaves is passed over. Memory is bounded; where there are many
+// keys, files of them go to the system's temporary folder meanwhile.
 func Each(ctx context.Context, dbPath string, atRevision int64, fn func(kv *mvccpb.KeyValue) error) error {
 	p, db, err := openStopped(ctx, dbPath)
 	if err != nil {
@@ -48,7 +48,7 @@ func Each(ctx context.Context, dbPath string, atRevision int64, fn func(kv *mvcc
 	if atRevision < db.CompactRevision || atRevision > db.Revision {
 		return fmt.Errorf("read %s: it holds the revisions %d to %d, not %d", dbPath, db.CompactRevision, db.Revision, atRevision)
 	}
-	live, err := takeSurvey(ctx, p, atRevision, false)
+	live, err := takeSurvey(ctx, p, atRevision, false, "")
 	if err != nil {
 		return fmt.Errorf("read %s: %w", dbPath, err)
 	}

@@ -53,7 +53,8 @@ func entriesOf(t *testing.T, dir string, b []byte) (*walLog, map[uint64]string) 
 	}
 	entries := map[uint64]string{}
 	for _, r := range l.runs {
-		for _, ref := range r.entries {
+		for i := r.base + 1; i <= r.last(); i++ {
+			ref := r.at(i)
 			e, err := l.entry(b, ref)
 			if err != nil {
 				t.Fatal(err)

@@ -42,7 +42,7 @@ func HashKVOf(ctx context.Context, dbPath string, atRevision int64) (KVHash, err
 	if k.CompactRevision == 0 {
 		k.CompactRevision = -1
 	}
-	s, err := takeSurvey(ctx, p, atRevision, true)
+	s, err := takeSurvey(ctx, p, atRevision, true, "")
 	if err == nil {
 		err = k.sum(ctx, s)
 	}

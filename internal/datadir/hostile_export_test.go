@@ -17,7 +17,8 @@ func EntryPlaces(ctx context.Context, walDir string) ([]EntryPlace, error) {
 	}
 	var all []EntryPlace
 	for _, r := range l.runs {
-		for _, e := range r.entries {
+		for i := r.base + 1; i <= r.last(); i++ {
+			e := r.at(i)
 			all = append(all, EntryPlace{e.index, e.term, l.segments[e.segment].Name, int64(e.off), int64(e.off) + int64(e.size)})
 		}
 	}

@@ -91,9 +91,14 @@ func seal(ctx context.Context, part string, r *Report, m *meter) error {
 	f := feed{path: part, body: p.size, hash: true, seal: true, seen: m.addInt}
 	var db examined
 	var damage []cluster.Damage
-	s := newSurvey(p, facts.Revision)
+	dir := filepath.Dir(part)
+	s := newSurvey(p, facts.Revision, dir)
+	defer s.close()
 	feedErr, err := beside(ctx, p, &f, func(ctx context.Context) (err error) {
-		db, damage, err = examine(ctx, p, part, checking{also: s.visitor(newKeyTable[newest](), false)})
+		db, damage, err = examine(ctx, p, part, checking{also: s.visitor(false), dir: dir})
+		if err == nil {
+			err = s.finish(ctx)
+		}
 		return err
 	})
 	if ctx.Err() != nil {

@@ -206,8 +206,8 @@ func logFacts(l *walLog, db cluster.Known[cluster.DB]) cluster.Log {
 		Term: l.hard.GetTerm(), Vote: cluster.ID(l.hard.GetVote()), Commit: l.hard.GetCommit(),
 		SnapshotIndex: l.snapshot.GetIndex(), LastIndex: first.last(), LastTerm: first.baseTerm,
 	}
-	if n := len(first.entries); n > 0 {
-		log.FirstIndex, log.LastTerm = first.entries[0].index, first.entries[n-1].term
+	if first.count() > 0 {
+		log.FirstIndex, log.LastTerm = first.base+1, first.at(first.last()).term
 	}
 	log.ReachIndex, log.ReachTerm = log.LastIndex, log.LastTerm
 	var applied uint64
@@ -215,12 +215,12 @@ func logFacts(l *walLog, db cluster.Known[cluster.DB]) cluster.Log {
 		applied = db.Value.ConsistentIndex
 		log.ReachIndex, log.ReachTerm = applied, db.Value.Term
 		if r, ok := l.from(applied); ok && r.last() > applied {
-			log.ReachIndex, log.ReachTerm = r.last(), r.entries[len(r.entries)-1].term
+			log.ReachIndex, log.ReachTerm = r.last(), r.at(r.last()).term
 		}
 	}
 	for _, r := range l.runs {
-		for _, e := range r.entries {
-			if e.writes && e.index > applied {
+		for i := max(applied, r.base) + 1; i <= r.last(); i++ {
+			if r.at(i).writes {
 				log.RevisionsBeyondDB++
 			}
 		}

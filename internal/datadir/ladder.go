@@ -62,8 +62,9 @@ type CheckOptions struct {
 	// every revision that is not a deletion, from one goroutine. nil judges
 	// nothing.
 	Decode func(key, value []byte) (encrypted bool, err error)
-	// Scratch is a folder for L4's copy; empty means the system's temporary
-	// folder. The copy is removed.
+	// Scratch is a folder for L4's copy, and for what does not fit in memory
+	// of a db with very many keys; empty means the system's temporary folder.
+	// Both are removed.
 	Scratch string
 }
 
@@ -240,7 +241,7 @@ func (c *ladder) walk(ctx context.Context, p *pageFile) error {
 	db, factErr := dbFacts(ctx, p)
 	var found checked
 	feedErr, err := beside(ctx, p, &f, func(ctx context.Context) (err error) {
-		found, err = check(ctx, p, db.CompactRevision, checking{extra: c.decoder()})
+		found, err = check(ctx, p, db.CompactRevision, checking{extra: c.decoder(), dir: c.o.Scratch})
 		return err
 	})
 	if ctx.Err() != nil || feedErr != nil {

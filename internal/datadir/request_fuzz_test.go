@@ -38,7 +38,7 @@ func FuzzRequest(f *testing.F) {
 		}
 		defer os.RemoveAll(dir)
 		ours, theirs := filepath.Join(dir, "ours"), filepath.Join(dir, "theirs")
-		if taken, err := appendTo(t.Context(), base, ours, 1000, [][]byte{data}); err != nil {
+		if taken, err := appendTo(t.Context(), base, ours, 1000, [][]byte{data}, 0); err != nil {
 			t.Fatal(err)
 		} else if taken == 0 {
 			return

@@ -250,7 +250,7 @@ func (c *copying) Write(b []byte) (int, error) {
 func (w *restorer) read(ctx context.Context, p *pageFile, f *feed) (*survey, error) {
 	var s *survey
 	feedErr, err := beside(ctx, p, f, func(ctx context.Context) (err error) {
-		s, err = takeSurvey(ctx, p, 0, false)
+		s, err = takeSurvey(ctx, p, 0, false, filepath.Dir(w.stages[0].db()))
 		return err
 	})
 	if ctx.Err() != nil {

@@ -13,6 +13,8 @@ import (
 
 	"github.com/salvor-project/salvor/internal/cluster"
 	"github.com/salvor-project/salvor/internal/durable"
+	"go.etcd.io/etcd/api/v3/etcdserverpb"
+	"google.golang.org/protobuf/proto"
 )
 
 // Source names what is salvaged: the db of one member and the log of the same
@@ -139,38 +141,39 @@ func recreate(ctx context.Context, path string, p *pageFile, work string, t tail
 		return err
 	}
 	defer f.Close()
-	db, err := copySound(ctx, path, p, f, m)
+	db, err := copySound(ctx, path, p, f, t, m)
 	if err != nil {
 		return err
 	}
+	defer db.walked.h.close()
 	if t.log != nil {
 		r.Damage, r.Commit = t.log.damage, t.log.hard.GetCommit()
 	}
 	r.DBIndex, r.LastIndex, r.LastTerm = db.ConsistentIndex, db.ConsistentIndex, db.Term
 	rest := 0
-	if len(t.entries) > 0 {
+	if t.left() > 0 {
 		if rest, err = appendTail(ctx, f, p, db, t, r, m); err != nil {
 			return err
 		}
 	} else if err := newPageWriter(ctx, f, p.meta.pageSize, p.meta.end, nil).metas(p.meta.root, p.meta.txid); err != nil {
 		return err
 	}
-	if rest == len(t.entries) {
+	if rest == t.left() {
 		return nil
 	}
 	db.walked = checked{}
-	t.entries = t.entries[rest:]
+	t.next += uint64(rest)
 	debug.FreeOSMemory() // the index goes, etcd's own comes
 	return replay(ctx, work, t, r, m)
 }
 
 // copySound copies the pages of a db to f while it makes sure that no etcd uses
 // it and that every page and record holds.
-func copySound(ctx context.Context, path string, p *pageFile, f *os.File, m *meter) (examined, error) {
+func copySound(ctx context.Context, path string, p *pageFile, f *os.File, t tail, m *meter) (examined, error) {
 	c := &feed{path: path, copyTo: &copying{f: f}, copyBytes: int64(p.meta.end) * int64(p.meta.pageSize), seen: m.addInt}
 	var db examined
 	feedErr, err := beside(ctx, p, c, func(ctx context.Context) (err error) {
-		db, err = sound(ctx, p, path)
+		db, err = sound(ctx, p, path, checking{index: t.left() > 0, bound: t.revoked, dir: filepath.Dir(f.Name())})
 		return err
 	})
 	if ctx.Err() != nil {
@@ -195,17 +198,18 @@ func appendTail(ctx context.Context, f *os.File, p *pageFile, db examined, t tai
 	if err := a.finish(ctx); err != nil {
 		return 0, err
 	}
-	if a.pending && a.applied == len(t.entries) {
+	if a.pending && a.applied == t.left() {
 		a.keys = nil
+		db.walked.h.close()
 		return a.applied, compactFile(ctx, f.Name(), a.compacted)
 	}
 	return a.applied, nil
 }
 
 // sound gives the facts of a db whose every page holds.
-func sound(ctx context.Context, p *pageFile, path string) (examined, error) {
+func sound(ctx context.Context, p *pageFile, path string, o checking) (examined, error) {
 	bad := len(p.bad) // an invalid meta page is survived: the other one is used
-	db, damage, err := examine(ctx, p, path, checking{bound: true})
+	db, damage, err := examine(ctx, p, path, o)
 	if err != nil {
 		return db, err
 	}
@@ -217,11 +221,22 @@ func sound(ctx context.Context, p *pageFile, path string) (examined, error) {
 	return db, nil
 }
 
-// tail is what a log adds to a db.
+// tail is what a log adds to a db: the entries of a run from next on.
 type tail struct {
-	log     *walLog
-	entries []entryRef
-	bytes   int64
+	log   *walLog
+	run   run
+	next  uint64
+	bytes int64
+	// revoked are the leases that it ends.
+	revoked map[int64]bool
+}
+
+// left counts the entries.
+func (t tail) left() int {
+	if t.log == nil || t.next == 0 || t.next > t.run.last() {
+		return 0
+	}
+	return int(t.run.last() - t.next + 1)
 }
 
 // tailOf finds the entries behind what the db has applied.
@@ -247,20 +262,38 @@ func tailOf(ctx context.Context, s Source, p *pageFile) (tail, error) {
 		return t, fmt.Errorf("the log is of another history: its entry %d has term %d, the db applied it with term %d",
 			applied, term, db.Term)
 	}
-	if r.last() > applied {
-		t.entries = r.entries[applied-r.base:]
-	}
-	for _, e := range t.entries {
+	t.run, t.next, t.revoked = r, applied+1, map[int64]bool{}
+	reader := tailReader{log: l, segment: -1}
+	defer reader.close()
+	for i := t.next; i <= r.last(); i++ {
+		e := r.at(i)
 		t.bytes += int64(e.size)
+		if !e.revokes {
+			continue
+		}
+		b := reader.read(&run{base: i - 1, chunks: [][]entryPlace{{{e.off, e.size}}}, marks: []entryMark{{i, e.term, e.segment}}}, i, nil)
+		if b.err != nil {
+			return t, b.err
+		}
+		t.revoked[revokedLease(b.list[0].data)] = true
 	}
 	return t, nil
+}
+
+// revokedLease gives the lease that a request ends.
+func revokedLease(data []byte) int64 {
+	req := &etcdserverpb.InternalRaftRequest{}
+	if proto.Unmarshal(data, req) != nil || req.LeaseRevoke == nil {
+		return 0
+	}
+	return req.LeaseRevoke.ID
 }
 
 // gap explains why no run of the log goes on from the db. A log that ends
 // before the db adds nothing, which is no error.
 func gap(l *walLog, applied uint64) error {
 	for _, r := range l.runs {
-		if len(r.entries) > 0 && r.base > applied {
+		if r.count() > 0 && r.base > applied {
 			return fmt.Errorf("the db has applied entry %d, but the log goes on only with entry %d: entries %d to %d are missing; use the db of a member that is further, or a longer log",
 				applied, r.base+1, applied+1, r.base)
 		}

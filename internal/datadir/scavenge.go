@@ -179,7 +179,7 @@ func (sc *scavenger) applyLog(ctx context.Context, walDir, bare, out string, rep
 	}
 	defer p.close()
 	t, err := tailOf(ctx, Source{DB: bare, WALDir: walDir}, p)
-	if err != nil || len(t.entries) == 0 {
+	if err != nil || t.left() == 0 {
 		return err
 	}
 	part := out + ".part"

@@ -8,9 +8,7 @@ import (
 	"slices"
 
 	"github.com/coreos/go-semver/semver"
-	"go.etcd.io/etcd/api/v3/mvccpb"
 	"go.etcd.io/etcd/server/v3/storage/schema"
-	"google.golang.org/protobuf/proto"
 )
 
 // Status is what `etcdutl snapshot status` tells of a db, in its own words
@@ -55,8 +53,9 @@ func (s *Status) read(ctx context.Context, p *pageFile) error {
 	if err != nil {
 		return err
 	}
-	live := map[string]struct{}{}
-	var kv mvccpb.KeyValue
+	live := newSurvey(p, 0, "")
+	defer live.close()
+	note := live.visitor(true)
 	for _, name := range slices.Sorted(maps.Keys(all)) {
 		s.Hash = crc32.Update(s.Hash, castagnoli, []byte(name))
 		err := p.each(ctx, all[name], func(at place, key, value []byte) error {
@@ -65,26 +64,15 @@ func (s *Status) read(ctx context.Context, p *pageFile) error {
 			if name != string(schema.Key.Name()) {
 				return nil
 			}
-			r, err := parseRevision(key)
-			if err != nil {
-				return &defect{p.offset(at), err.Error()}
-			}
-			kv.Reset()
-			if err := proto.Unmarshal(value, &kv); err != nil {
-				return &defect{p.offset(at), fmt.Sprintf("revision %d cannot be decoded: %v", r.main, err)}
-			}
-			s.Revision = r.main
-			if r.tombstone {
-				delete(live, string(kv.Key))
-			} else {
-				live[string(kv.Key)] = struct{}{}
-			}
-			return nil
+			return note(at, key, value)
 		})
 		if err != nil {
 			return err
 		}
 	}
-	s.TotalKey = len(live)
+	if err := live.finish(ctx); err != nil {
+		return err
+	}
+	s.Revision, s.TotalKey = live.latest.main, int(live.keys)
 	return nil
 }

@@ -2,6 +2,7 @@ package datadir
 
 import (
 	"context"
+	"encoding/binary"
 	"fmt"
 	"math"
 
@@ -22,6 +23,8 @@ type survey struct {
 	latest revision
 	// keys counts the live ones, bytes their records.
 	keys, bytes int64
+	tally       *tally[newest, sighted]
+	dir         string // where files of keys go, as for nameless
 	// phantom is the place of the last record with an empty key, plus one.
 	phantom int
 }
@@ -55,10 +58,11 @@ func (b bitmap) clear(i int) { b[i/64] &^= 1 << (i % 64) }
 // take walks the whole db in the order of its keys; the first damage is the
 // error. at is the revision at which records are live; 0 means the newest. The
 // empty key that etcdutl's revision bump leaves is live for etcd, and here only
-// when phantom is true. Memory: 34 bytes for each key that ever was, and a
-// little for each leaf and record.
-func takeSurvey(ctx context.Context, p *pageFile, at int64, phantom bool) (*survey, error) {
-	s := newSurvey(p, at)
+// when phantom is true. dir is where a file of keys may go, as for nameless.
+// Memory: that of a tally, a bit for each record and 8 bytes for each leaf.
+func takeSurvey(ctx context.Context, p *pageFile, at int64, phantom bool, dir string) (*survey, error) {
+	s := newSurvey(p, at, dir)
+	defer s.close()
 	p.seen = make([]uint64, p.meta.end/64+1)
 	p.seen[0] |= 3
 	defer func() { p.seen = nil }()
@@ -69,11 +73,14 @@ func takeSurvey(ctx context.Context, p *pageFile, at int64, phantom bool) (*surv
 	for name, b := range s.all {
 		visit := func(place, []byte, []byte) error { return nil }
 		if name == string(schema.Key.Name()) {
-			visit = s.visitor(newKeyTable[newest](), phantom)
+			visit = s.visitor(phantom)
 		}
 		if err := p.each(ctx, b, visit); err != nil {
 			return nil, fmt.Errorf("bucket %q: %w", name, err)
 		}
+	}
+	if err := s.finish(ctx); err != nil {
+		return nil, err
 	}
 	if _, ok := s.all[string(schema.Key.Name())]; !ok {
 		return nil, &defect{-1, "the db has no bucket \"key\": no etcd wrote it"}
@@ -81,7 +88,8 @@ func takeSurvey(ctx context.Context, p *pageFile, at int64, phantom bool) (*surv
 	return s, nil
 }
 
-func (s *survey) visitor(keys *keyTable[newest], phantom bool) visitor {
+// visitor looks at every record of the key bucket; finish has to follow.
+func (s *survey) visitor(phantom bool) visitor {
 	return func(at place, key, value []byte) error {
 		r, err := parseRevision(key)
 		if err != nil {
@@ -98,7 +106,6 @@ func (s *survey) visitor(keys *keyTable[newest], phantom bool) visitor {
 			s.leaves = append(s.leaves, leafSpan{page: uint32(at.page)})
 		}
 		s.leaves[len(s.leaves)-1].count++
-		ordinal := s.records
 		s.records++
 		s.latest = r
 		if len(rec.key) == 0 && r.main <= s.at {
@@ -107,30 +114,71 @@ func (s *survey) visitor(keys *keyTable[newest], phantom bool) visitor {
 		if r.main > s.at || (len(rec.key) == 0 && !phantom) {
 			return nil
 		}
-		s.note(keys, ordinal, r, rec.key, len(key)+len(value))
-		return nil
+		return s.tally.add(rec.key, sighted{newest{uint32(s.records), uint32(len(key) + len(value))}, r.tombstone, false})
 	}
 }
 
-// note makes a record the newest of its key.
-func (s *survey) note(keys *keyTable[newest], ordinal int, r revision, key []byte, size int) {
-	n, _ := keys.at(key)
+// finish makes the survey complete.
+func (s *survey) finish(ctx context.Context) error {
+	err := s.tally.finish(ctx, nil, nil)
+	s.tally = nil
+	return err
+}
+
+// close gives back what an unfinished survey holds.
+func (s *survey) close() {
+	if s.tally != nil {
+		s.tally.close()
+	}
+}
+
+// sighted is a record of a key.
+type sighted struct {
+	newest
+	gone, restored bool
+}
+
+// survey is also the tallyRules of what is newest of each key.
+
+// step makes a record the newest of its key.
+func (s *survey) step(_ keyID, n *newest, e sighted) error {
+	if e.restored {
+		*n = e.newest
+		return nil
+	}
 	if n.record > 0 {
 		s.live.clear(int(n.record - 1))
 		s.keys--
 		s.bytes -= int64(n.size)
 	}
 	*n = newest{}
-	if !r.tombstone {
-		s.live.set(ordinal)
+	if !e.gone {
+		s.live.set(int(e.record - 1))
 		s.keys++
-		s.bytes += int64(size)
-		*n = newest{record: uint32(ordinal + 1), size: uint32(size)}
+		s.bytes += int64(e.size)
+		*n = e.newest
 	}
+	return nil
 }
 
-func newSurvey(p *pageFile, at int64) *survey {
-	s := &survey{p: p, at: at}
+func (s *survey) restored(n newest) sighted { return sighted{n, false, true} }
+
+func (s *survey) pack(b []byte, e sighted) []byte {
+	b = append(b, flags(e.gone, e.restored))
+	return binary.AppendUvarint(binary.AppendUvarint(b, uint64(e.record)), uint64(e.size))
+}
+
+func (s *survey) unpack(b []byte) (sighted, bool) {
+	u := unpacker{b: b}
+	var e sighted
+	u.flags(&e.gone, &e.restored)
+	e.record, e.size = uint32(u.number()), uint32(u.number())
+	return e, u.done()
+}
+
+func newSurvey(p *pageFile, at int64, dir string) *survey {
+	s := &survey{p: p, at: at, dir: dir}
+	s.tally = newTally(s, dir)
 	if at == 0 {
 		s.at = math.MaxInt64
 	}

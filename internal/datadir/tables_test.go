@@ -102,7 +102,9 @@ func TestKeyTable(t *testing.T) {
 		*v, want[key] = i, i
 	}
 	n := 0
-	table.each(func(int) { n++ })
+	for i := range table.shards {
+		table.shards[i].each(func(keyID, int) { n++ })
+	}
 	if n != len(want) {
 		t.Errorf("%d keys, want %d", n, len(want))
 	}

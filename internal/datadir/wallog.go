@@ -20,43 +20,12 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// entryRef is where an entry lies, and what it can do; there may be millions.
-type entryRef struct {
-	index, term        uint64
-	segment, off, size uint32
-	// writes is true when applying the entry can make a revision.
-	writes bool
-}
-
-// run is a row of entries without a gap between two damages.
-type run struct {
-	// base is the index before the first entry, baseTerm its term when the
-	// log tells it (a snapshot record), else 0.
-	base, baseTerm uint64
-	entries        []entryRef
-	// commit is the last HardState's before the run's end.
-	commit uint64
-}
-
-func (r run) last() uint64 { return r.base + uint64(len(r.entries)) }
-
-// term gives the term of an index of the run; ok is false outside.
-func (r run) term(index uint64) (uint64, bool) {
-	switch {
-	case index == r.base && r.baseTerm > 0:
-		return r.baseTerm, true
-	case index > r.base && index <= r.last():
-		return r.entries[index-r.base-1].term, true
-	}
-	return 0, false
-}
-
 // from finds the run that goes on from an applied index: it holds the entry
 // behind it, or ends with it. Later runs win, because what was written later
 // overrules what was written before.
 func (l *walLog) from(applied uint64) (run, bool) {
 	for _, r := range slices.Backward(l.runs) {
-		if len(r.entries) > 0 && r.base <= applied && applied <= r.last() {
+		if r.count() > 0 && r.base <= applied && applied <= r.last() {
 			return r, true
 		}
 	}
@@ -155,11 +124,11 @@ func (l *walLog) doubt() {
 	for i := range l.runs {
 		r := &l.runs[i]
 		for _, later := range l.runs[i+1:] {
-			if len(r.entries) == 0 || len(later.entries) == 0 {
+			if r.count() == 0 || later.count() == 0 {
 				continue
 			}
-			if later.base < r.last() && later.entries[0].term > r.entries[len(r.entries)-1].term && r.commit < r.last() {
-				r.entries = r.entries[:max(r.commit, r.base)-r.base]
+			if later.base < r.last() && later.at(later.base+1).term > r.at(r.last()).term && r.commit < r.last() {
+				r.cutBehind(max(r.commit, r.base))
 			}
 		}
 	}
@@ -270,7 +239,7 @@ func (l *walLog) takeSnapshot(s *walpb.Snapshot) {
 		proto.Merge(&l.snapshot, s)
 	}
 	r := &l.runs[len(l.runs)-1]
-	if s.GetIndex() > r.last() || (len(r.entries) == 0 && s.GetIndex() == r.base) {
+	if s.GetIndex() > r.last() || (r.count() == 0 && s.GetIndex() == r.base) {
 		*r = run{base: s.GetIndex(), baseTerm: s.GetTerm()}
 	}
 }
@@ -285,13 +254,16 @@ func (l *walLog) takeEntry(f frame) error {
 	}
 	number := len(l.segments) - 1
 	l.segments[number].Entries++
-	if f.end > math.MaxUint32 {
+	if f.end > math.MaxUint32 || f.end-f.off > maxEntrySize {
 		return errTooLong
 	}
-	ref := entryRef{index, term, uint32(number), uint32(f.off), uint32(f.end - f.off), canWrite(e)}
+	ref := entryRef{index: index, term: term, segment: uint32(number), off: uint32(f.off), size: uint32(f.end - f.off)}
+	if e.kind == raftpb.EntryNormal && len(e.data) > 0 {
+		ref.writes, ref.revokes = requestWrites(e.data), revokes(e.data)
+	}
 	r := &l.runs[len(l.runs)-1]
 	switch {
-	case len(r.entries) == 0 && (r.base == 0 || ref.index != r.base+1):
+	case r.count() == 0 && (r.base == 0 || ref.index != r.base+1):
 		*r = run{base: ref.index - 1}
 	case ref.index <= r.base:
 		*r = run{base: ref.index - 1}
@@ -302,15 +274,10 @@ func (l *walLog) takeEntry(f frame) error {
 		r = &l.runs[len(l.runs)-1]
 		r.base = ref.index - 1
 	default:
-		r.entries = r.entries[:ref.index-r.base-1]
+		r.cutBehind(ref.index - 1)
 	}
-	r.entries = append(r.entries, ref)
+	r.add(ref)
 	return nil
-}
-
-// canWrite tells whether applying an entry can make a revision.
-func canWrite(e rawEntry) bool {
-	return e.kind == raftpb.EntryNormal && len(e.data) > 0 && requestWrites(e.data)
 }
 
 // ids reads the metadata record.

@@ -131,6 +131,13 @@ func requestWrites(b []byte) bool {
 	return writes && err == nil
 }
 
+// revokes tells whether a request ends a lease.
+func revokes(b []byte) bool {
+	is := false
+	err := eachField(b, func(field protowire.Number, _ []byte) { is = is || field == fieldLeaseRevoke })
+	return is && err == nil
+}
+
 func txnWrites(b []byte, depth int) bool {
 	if depth > maxNesting {
 		return true
