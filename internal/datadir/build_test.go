@@ -16,6 +16,7 @@ import (
 	"go.etcd.io/etcd/api/v3/etcdserverpb"
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	clientv3 "go.etcd.io/etcd/client/v3"
+	"go.etcd.io/etcd/pkg/v3/featuregate"
 )
 
 // build writes one member and repeats it in every state that an interruption
@@ -122,6 +123,10 @@ func TestThreeMembers(t *testing.T) {
 	for _, m := range fresh {
 		m.cfg = m.config(t, initial)
 		m.cfg.InitialClusterToken, m.cfg.ClusterState = "fresh", "existing"
+		// Each member asks the others for their hash before it serves.
+		if err := m.cfg.ServerFeatureGate.(featuregate.MutableFeatureGate).Set("InitialCorruptCheck=true"); err != nil {
+			t.Fatal(err)
+		}
 		built := must(datadir.BuildMember(ctx, datadir.Build{
 			Image: image, Dir: m.dir, Name: m.name, PeerURLs: []string{m.peer}, InitialCluster: initial,
 			Token: "fresh", BumpRevision: 1_000_000, MarkCompacted: true,

@@ -96,6 +96,13 @@ func TestSingleMember(t *testing.T) {
 	t.Run("ladder", c.ladder)
 	t.Run("served", c.served)
 	t.Run("restore repeated", c.repeated)
+	t.Run("restore leaves the old life", c.oldLifeIsLeft)
+	t.Run("good trailer", c.goodTrailer)
+	t.Run("torn copy", c.tornCopy)
+	t.Run("leftovers", c.leftovers)
+	t.Run("grown db", c.grown)
+	t.Run("stored freelist", c.storedFreelist)
+	t.Run("inconsistent", c.inconsistent)
 }
 
 // copy gives a fresh copy of the crashed data dir.
