@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -90,6 +91,22 @@ func (a *app) image(ctx context.Context, s subject, scratch string) (path string
 	}
 	fmt.Fprintf(a.err, "%s: %d entries of the log behind its db are taken in\n", s.path, r.Applied)
 	return r.Image, done, nil
+}
+
+// logBeside warns of a db that is named by itself although it lies in a data dir
+// whose log goes on behind it.
+func (a *app) logBeside(ctx context.Context, s subject) {
+	abs, err := filepath.Abs(s.path)
+	dir, inside := strings.CutSuffix(abs, filepath.Join(string(filepath.Separator), "member", "snap", "db"))
+	if err != nil || s.dir || !inside {
+		return
+	}
+	d, err := datadir.Glance(ctx, dir, "")
+	if err != nil || !d.DB.OK || !d.Log.OK || d.Log.Value.ReachIndex <= d.DB.Value.ConsistentIndex {
+		return
+	}
+	fmt.Fprintf(a.err, "careful: the log beside %s goes on for %d entries that it lacks, acknowledged writes among them: give %s instead\n",
+		s.path, d.Log.Value.ReachIndex-d.DB.Value.ConsistentIndex, dir)
 }
 
 // flags that several snapshot commands have.

@@ -142,6 +142,7 @@ func (a *app) restore(ctx context.Context, s subject, o restoreOptions) error {
 		return err
 	}
 	defer done()
+	a.logBeside(ctx, s)
 	r, err := datadir.Restore(ctx, datadir.RestoreOptions{
 		// A db that lies in its data dir never has a trailer.
 		Source: source, SkipHashCheck: o.skipHashCheck || source == s.db && s.dir,
@@ -150,6 +151,9 @@ func (a *app) restore(ctx context.Context, s subject, o restoreOptions) error {
 	}, a.bytesProgress("restore"))
 	if err != nil {
 		return err
+	}
+	if len(r.SameIDs) > 0 {
+		fmt.Fprintf(a.err, "careful: %d members of the new cluster have the IDs of old ones: an old member that comes back can join and do harm; --new-token makes others\n", len(r.SameIDs))
 	}
 	return a.showRestored(restored{r, o.token})
 }

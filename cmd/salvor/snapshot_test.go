@@ -13,6 +13,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/salvor-project/salvor/internal/datadir"
 )
 
 // atRest is a folder with the files that a killed etcd 3.6.16 left: a snapshot,
@@ -241,6 +243,32 @@ func TestSnapshotWriters(t *testing.T) {
 	}
 	if after := r.state(); after != before {
 		t.Errorf("a file was changed:\n%s\nbefore:\n%s", after, before)
+	}
+}
+
+// TestSnapshotRestoreWarns: a db that is taken without its log, and members that
+// get the IDs of old ones, are restored as etcdutl does it, and named.
+func TestSnapshotRestoreWarns(t *testing.T) {
+	r := newAtRest(t)
+	s, err := datadir.InspectSnapshot(t.Context(), r.path("snap.db"))
+	if err != nil || len(s.DB.Value.Members) != 1 {
+		t.Fatalf("%+v %v", s, err)
+	}
+	m := s.DB.Value.Members[0]
+	same := []string{"--name", m.Name, "--initial-cluster", m.Name + "=" + m.PeerURLs[0], "--initial-advertise-peer-urls", m.PeerURLs[0]}
+	for _, c := range []struct {
+		args  []string
+		warns string
+	}{
+		{append([]string{"snap.db", "--initial-cluster-token", "etcd-cluster"}, same...), "IDs of old ones"},
+		{append([]string{"snap.db", "--new-token"}, same...), ""},
+		{[]string{"etcd/member/snap/db", "--skip-hash-check", "--new-token"}, "entries that it lacks"},
+		{[]string{"bare.db", "--skip-hash-check", "--new-token"}, ""},
+	} {
+		code, out, complaint := r.run(append([]string{"restore", "--data-dir", filepath.Join(t.TempDir(), "d")}, c.args...)...)
+		if code != 0 || strings.Contains(complaint, "careful") != (c.warns != "") || !strings.Contains(complaint, c.warns) {
+			t.Errorf("%v: %d %s%s, want %q", c.args, code, out, complaint, c.warns)
+		}
 	}
 }
 

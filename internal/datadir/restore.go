@@ -61,6 +61,10 @@ type Restored struct {
 	Records         int64 `json:"records"`
 	// Bytes is the size of each db.
 	Bytes int64 `json:"bytes"`
+	// SameIDs are the IDs of new members that members of the source's cluster
+	// had: the token and the peer URLs are theirs. One of them that comes back
+	// can join the new cluster, and do harm.
+	SameIDs []cluster.ID `json:"sameIDs,omitempty"`
 	// SourceSHA256 is the digest of the source's whole file; empty when it was
 	// not computed.
 	SourceSHA256 string `json:"sourceSHA256,omitempty"`

@@ -296,6 +296,11 @@ func (w *restorer) writeDB(ctx context.Context, db *os.File, s *survey, m *meter
 		return fmt.Errorf("the revision %d cannot be bumped by %d", facts.Revision, w.o.BumpRevision)
 	}
 	latest := facts.Revision + w.o.BumpRevision
+	for _, m := range facts.Members {
+		if w.group.Member(types.ID(m.ID)) != nil {
+			w.done.SameIDs = append(w.done.SameIDs, m.ID)
+		}
+	}
 	own, err := ownOf(ctx, s.p, s.all)
 	if err != nil {
 		return err
