@@ -1,6 +1,7 @@
 package operate
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -103,9 +104,10 @@ func (env Env) build(ctx context.Context, a plan.BuildMember, progress func(done
 type owner struct {
 	uid, gid int
 	mode     fs.FileMode // 0 leaves it
+	label    []byte      // the SELinux context; nil leaves it
 }
 
-// ownerOf takes owner and mode from the member's own folder or, where that is
+// ownerOf takes owner, mode and SELinux context from the member's own folder or, where that is
 // lost, the owner from its systemd unit. Only root can give files away.
 func ownerOf(ctx context.Context, m cluster.Member, a plan.BuildMember) (owner, bool) {
 	for _, path := range []string{a.Like, filepath.Join(m.DataDir, "member"), m.WALDir} {
@@ -117,7 +119,7 @@ func ownerOf(ctx context.Context, m cluster.Member, a plan.BuildMember) (owner, 
 			continue
 		}
 		if st, ok := info.Sys().(*syscall.Stat_t); ok {
-			return owner{int(st.Uid), int(st.Gid), info.Mode().Perm()}, true
+			return owner{int(st.Uid), int(st.Gid), info.Mode().Perm(), labelOf(path)}, true
 		}
 	}
 	uid, gid, ok := supervise.User(ctx, m)
@@ -148,7 +150,7 @@ func owned(ctx context.Context, m cluster.Member, a plan.BuildMember) bool {
 				return err
 			}
 			st, ok := info.Sys().(*syscall.Stat_t)
-			same = same && ok && int(st.Uid) == o.uid && int(st.Gid) == o.gid
+			same = same && ok && int(st.Uid) == o.uid && int(st.Gid) == o.gid && (o.label == nil || bytes.Equal(labelOf(path), o.label))
 			return nil
 		})
 		same = same && err == nil
@@ -178,7 +180,7 @@ func own(ctx context.Context, m cluster.Member, a plan.BuildMember) error {
 
 func chown(dir string, o owner) error {
 	err := filepath.WalkDir(dir, func(path string, _ fs.DirEntry, err error) error {
-		return errors.Join(err, os.Lchown(path, o.uid, o.gid))
+		return errors.Join(err, os.Lchown(path, o.uid, o.gid), setLabel(path, o.label))
 	})
 	if err != nil {
 		return fmt.Errorf("give %s to its owner: %w", dir, err)

@@ -1,6 +1,7 @@
 package operate
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -212,7 +213,14 @@ func (s story) belongs(m cluster.Member, b plan.BuildMember) {
 	if err := os.Chown(m.DataDir, 4711, 4712); err != nil {
 		s.Fatal(err)
 	}
+	label := []byte("system_u:object_r:etcd_var_lib_t:s0\x00")
+	if err := setLabel(m.DataDir, label); err != nil {
+		s.Fatal(err)
+	}
 	s.twice(m.Name, b)
+	if got := labelOf(filepath.Join(b.Dir, "member", "wal")); !bytes.Equal(got, labelOf(m.DataDir)) {
+		s.Errorf("the SELinux context of the log is %q, that of the old folder %q", got, labelOf(m.DataDir))
+	}
 	info, err := os.Stat(filepath.Join(b.Dir, "member", "snap", "db"))
 	if err != nil {
 		s.Fatal(err)

@@ -31,6 +31,7 @@ func (b *builder) rebuild() {
 	b.plan.Expect.BuiltBy = builds[0]
 	b.plan.Expect.WatchRefusedFrom = max(1, b.plan.Expect.MinRevision)
 	b.warn("watchers-relist")
+	b.quotas(members)
 	if src.Loss.Doubt != nil && !src.Loss.Proven {
 		b.plan.Warnings = append(b.plan.Warnings, *src.Loss.Doubt)
 	}

@@ -49,6 +49,9 @@ var actions = map[string]entry{
 	"warning.watchers-relist": {
 		"The cluster gets a new identity and a higher revision: every client has to list again. kube-apiserver does so by itself; expect a burst of requests.",
 		"集群将获得新的身份和更高的 revision：所有客户端都要重新 list。kube-apiserver 会自动完成；请预期短时请求高峰。"},
+	"warning.quota": {
+		"The data may not fit the quota of %[1]s: %[2]s MiB are in use, the quota is %[3]s MiB. Above it etcd takes no writes (NOSPACE): raise --quota-backend-bytes first.",
+		"数据可能超出 %[1]s 的配额：已用 %[2]s MiB，配额 %[3]s MiB。超出后 etcd 拒绝写入（NOSPACE）：请先调高 --quota-backend-bytes。"},
 
 	"warning.api-down": {
 		"The API is held back on %[1]s until etcd is proven; pods that run keep running.",
