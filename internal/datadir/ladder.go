@@ -256,7 +256,7 @@ func (c *ladder) walk(ctx context.Context, p *pageFile) error {
 	}
 	c.report.Revision, c.report.CompactRevision = db.Revision, db.CompactRevision
 	c.report.Keys, c.report.Records, c.report.Free = found.keys, found.records, found.pages*int64(p.meta.pageSize)
-	c.structure(found)
+	c.structure(found, db.ConsistentIndex)
 	if c.o.Level < L3 {
 		return nil
 	}
@@ -308,7 +308,7 @@ func (c *ladder) digest(f feed) {
 }
 
 // structure is L2.
-func (c *ladder) structure(found checked) {
+func (c *ladder) structure(found checked, applied uint64) {
 	damage := c.damages(found.defects)
 	note := fmt.Sprintf("%d bytes in use, %d in free pages", found.inUse, c.report.Free)
 	if c.log != nil {
@@ -318,6 +318,10 @@ func (c *ladder) structure(found checked) {
 			}
 		}
 		note += fmt.Sprintf("; %d segments of the log", len(c.log.segments))
+		if snap := c.log.snapshot.GetIndex(); snap > applied && len(found.defects) == 0 {
+			damage = append(damage, cluster.Damage{Kind: cluster.DamageDB, File: c.report.DB, Offset: -1, What: fmt.Sprintf(
+				"the db has applied entry %d, but the log's newest snapshot is of entry %d: it is an older db, and etcd refuses to start from it; `salvor snapshot salvage` replays the log, where that goes back far enough", applied, snap)})
+		}
 	}
 	c.add(L2, rungNames[L2], note, damage)
 }

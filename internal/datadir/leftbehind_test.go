@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -18,6 +19,10 @@ import (
 	bolt "go.etcd.io/bbolt"
 	"go.etcd.io/etcd/api/v3/authpb"
 	"go.etcd.io/etcd/api/v3/etcdserverpb"
+	"go.etcd.io/etcd/server/v3/storage/wal"
+	"go.etcd.io/etcd/server/v3/storage/wal/walpb"
+	"go.etcd.io/raft/v3/raftpb"
+	"go.uber.org/zap"
 	"google.golang.org/protobuf/proto"
 )
 
@@ -300,5 +305,29 @@ func (c crashed) inconsistent(t *testing.T) {
 		if failed(r) != "L3" || !strings.Contains(fmt.Sprint(r.Rungs), says) {
 			t.Errorf("%s: failed %q: %+v", says, failed(r), r.Rungs)
 		}
+	}
+}
+
+// olderDB: a db from before the log's snapshot was put into a data dir. A check
+// says so before etcd does; a salvage has everything all the same.
+func (c crashed) olderDB(t *testing.T) {
+	dir := c.copy(t, c.dir)
+	w := must(wal.Open(zap.NewNop(), walOf(dir), &walpb.Snapshot{}))(t)
+	_, state, entries, err := w.ReadAll()
+	if err != nil {
+		t.Fatal(err)
+	}
+	last := entries[len(entries)-1]
+	state.Commit = last.Index // etcd knows a snapshot by what is committed
+	err = errors.Join(w.Save(state, nil), w.SaveSnapshot(&walpb.Snapshot{Index: last.Index, Term: last.Term, ConfState: &raftpb.ConfState{Voters: []uint64{1}}}), w.Close())
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := must(datadir.Check(t.Context(), dir, datadir.CheckOptions{Level: datadir.L3}))(t)
+	if failed(r) != "L2" || !strings.Contains(fmt.Sprint(r.Rungs), "it is an older db") {
+		t.Errorf("failed %q: %+v", failed(r), r.Rungs)
+	}
+	if got := c.partly(t, dir); got.Content != c.live {
+		t.Errorf("%+v", got.Content)
 	}
 }

@@ -130,6 +130,9 @@ func (c crashed) compacted(t *testing.T, root string) {
 	if len(all["key"]) != int(source.Keys) || int64(len(all["key"])) != r.Records {
 		t.Errorf("%d records for %d live keys", len(all["key"]), source.Keys)
 	}
+	if meta := all["meta"]; meta["finishedCompactRev"] == "" || meta["finishedCompactRev"] != meta["scheduledCompactRev"] {
+		t.Errorf("etcd would compact when it starts: scheduled %x, finished %x", meta["scheduledCompactRev"], meta["finishedCompactRev"])
+	}
 	if got := must(datadir.ContentOf(t.Context(), dbOf(o.Members[0].Dir), 0))(t); got.SHA256 != source.SHA256 {
 		t.Errorf("content %+v, want %+v", got, source)
 	}

@@ -101,6 +101,7 @@ func TestSingleMember(t *testing.T) {
 	t.Run("torn copy", c.tornCopy)
 	t.Run("leftovers", c.leftovers)
 	t.Run("grown db", c.grown)
+	t.Run("older db", c.olderDB)
 	t.Run("stored freelist", c.storedFreelist)
 	t.Run("inconsistent", c.inconsistent)
 }
