@@ -18,7 +18,8 @@ type Verdict struct {
 type Check struct {
 	// Name is stable and kebab-case: "one-leader", "members", "hash-equal",
 	// "alarms", "content", "revision", "canary", "old-watch"; "steps" stands
-	// only where the run went on without some.
+	// only where the run went on without some, "source" where the data was
+	// collected from a broken db.
 	Name   string  `json:"name"`
 	Result Outcome `json:"result"`
 	// Text says what was found, or why it could not be.

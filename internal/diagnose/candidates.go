@@ -24,7 +24,7 @@ func (v view) candidates() []Candidate {
 	if !v.alive {
 		out = append(out, v.survivors()...)
 	}
-	out = append(out, v.kept(highest)...)
+	out = append(append(out, v.kept(highest)...), v.remains()...)
 	choose(out)
 	return out
 }
@@ -33,7 +33,7 @@ func (v view) candidates() []Candidate {
 func choose(cs []Candidate) {
 	chosen := -1
 	for i := range cs {
-		if cs[i].Integrity != Unusable {
+		if cs[i].Integrity != Unusable && cs[i].Kind != FromRemains {
 			chosen = i
 			break
 		}
@@ -44,7 +44,7 @@ func choose(cs []Candidate) {
 		case i == chosen:
 			c.Chosen = true
 			c.Why = say.New("candidate.chosen." + string(c.Kind))
-		case c.Integrity == Unusable:
+		case c.Integrity == Unusable, c.Kind == FromRemains:
 			// its own reason stands
 		case chosen >= 0 && c.Kind == FromSurvivor && cs[chosen].Kind == FromSurvivor:
 			b := cs[chosen]

@@ -353,6 +353,9 @@ func (v view) data(d Diagnosis) Data {
 
 func (v view) summary(d Diagnosis) say.Text {
 	s := d.Scenario
+	if c, ok := d.Remains(); ok && s == AllLost && d.Level.Data == D3 {
+		return say.New("scenario.remains", len(v.members), c.Member, c.ID)
+	}
 	if s == AllLost && d.Level.Data == D3 {
 		return say.New("scenario.nothing-left", len(v.members))
 	}
@@ -401,6 +404,9 @@ func next(d Diagnosis) string {
 	case AllLost:
 		if d.Level.Data == DUnknown {
 			return "salvor vault ls"
+		}
+		if c, ok := d.Remains(); ok && d.Level.Data == D3 {
+			return "salvor recover --source " + c.ID
 		}
 		return "salvor plan"
 	case Unreachable:

@@ -193,6 +193,9 @@ const (
 	FromSnapshot CandidateKind = "snapshot"
 	// FromVault has to be fetched before anything can be built from it.
 	FromVault CandidateKind = "vault"
+	// FromRemains is a db without its log, or the pages of a broken one. It is
+	// never chosen: whoever wants it names it.
+	FromRemains CandidateKind = "remains"
 )
 
 // Integrity is how much of a candidate can be trusted.
@@ -208,7 +211,7 @@ const (
 // Candidate is something the data could be recovered from.
 type Candidate struct {
 	// ID is stable: "quorum", "disks", "survivor:cp-1", "snapshot:cp-1:/path",
-	// "vault:BACKUP".
+	// "vault:BACKUP", "remains:cp-1".
 	ID        string               `json:"id"`
 	Kind      CandidateKind        `json:"kind"`
 	Host      string               `json:"host,omitempty"`
@@ -230,6 +233,9 @@ type Candidate struct {
 	// Log and DB name the members whose files a survivor candidate combines.
 	Log string `json:"log,omitempty"`
 	DB  string `json:"db,omitempty"`
+	// Scattered says that the db is broken: its records have to be collected
+	// page by page.
+	Scattered bool `json:"scattered,omitempty"`
 }
 
 // Diagnosis is the answer to the facts.

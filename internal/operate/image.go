@@ -27,8 +27,8 @@ func salvageDone(ctx context.Context, a plan.Salvage) (State, any, error) {
 	if err != nil {
 		return Unsure, nil, err
 	}
-	var r datadir.Report
-	if err := json.Unmarshal(raw, &r); err != nil {
+	r, sum, err := readReport(raw, a.Scattered)
+	if err != nil {
 		return No, nil, nil //nolint:nilerr // a torn report belongs to a salvage that did not end
 	}
 	s, err := etcd.CheckTrailer(ctx, a.Out)
@@ -39,10 +39,23 @@ func salvageDone(ctx context.Context, a plan.Salvage) (State, any, error) {
 		return Unsure, note{a.Out + " exists but is no whole image"}, nil
 	case err != nil:
 		return Unsure, nil, err
-	case s.SHA256 != r.SHA256:
+	case s.SHA256 != sum:
 		return Unsure, note{a.Out + " is not the image that its report describes"}, nil
 	}
 	return Yes, r, nil
+}
+
+// readReport reads what a salvage left beside its image, with the image's
+// digest.
+func readReport(raw []byte, scattered bool) (report any, sha256 string, err error) {
+	if scattered {
+		var r datadir.Scavenged
+		err := json.Unmarshal(raw, &r)
+		return r, r.SHA256, err
+	}
+	var r datadir.Report
+	err = json.Unmarshal(raw, &r)
+	return r, r.SHA256, err
 }
 
 func salvage(ctx context.Context, a plan.Salvage, progress func(done, total int64)) (any, error) {
@@ -53,7 +66,11 @@ func salvage(ctx context.Context, a plan.Salvage, progress func(done, total int6
 	if err := os.MkdirAll(filepath.Dir(a.Out), 0o700); err != nil {
 		return nil, fmt.Errorf("salvage: %w", err)
 	}
-	return datadir.Salvage(ctx, datadir.Source{DB: a.DB, WALDir: a.WALDir}, a.Out, progress)
+	source := datadir.Source{DB: a.DB, WALDir: a.WALDir}
+	if a.Scattered {
+		return datadir.Scavenge(ctx, source, a.Out, progress)
+	}
+	return datadir.Salvage(ctx, source, a.Out, progress)
 }
 
 // Image is the result of CheckImage; Salvage gives the same fields and more.

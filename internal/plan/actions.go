@@ -72,9 +72,12 @@ type StartMember struct {
 // Salvage rebuilds the best provable state from a db and a log at rest and
 // writes it as a clean snapshot. The sources stay as they are.
 type Salvage struct {
-	DB     string `json:"db"`
+	DB string `json:"db"`
+	// WALDir is empty where there is no log.
 	WALDir string `json:"walDir"`
 	Out    string `json:"out"`
+	// Scattered collects records page by page from a db whose tree is broken.
+	Scattered bool `json:"scattered,omitempty"`
 }
 
 // CheckImage verifies a snapshot's trailer and structure and takes its

@@ -42,7 +42,7 @@ func Build(f cluster.Facts, d diagnose.Diagnosis, c Choices) (Plan, error) {
 	b := &builder{facts: f, diag: d, choices: c, plan: Plan{Basis: d.Fingerprint(), Case: c.Case, Scenario: d.Scenario,
 		Source: source, Loss: lossOf(f, source), Config: f.Config}}
 	switch {
-	case source.Kind == diagnose.FromSurvivor || source.Kind == diagnose.FromSnapshot:
+	case source.Kind == diagnose.FromSurvivor || source.Kind == diagnose.FromSnapshot || source.Kind == diagnose.FromRemains:
 		b.rebuild()
 	case source.Kind == diagnose.FromVault:
 		return Plan{}, fmt.Errorf("%w: %s has not been fetched; `salvor recover` and `salvor plan` fetch it first", ErrNoCandidate, source.ID)
@@ -120,6 +120,9 @@ func pick(d diagnose.Diagnosis, c Choices) (diagnose.Candidate, error) {
 		}
 		if d.Level.Data == diagnose.DUnknown {
 			return diagnose.Candidate{}, fmt.Errorf("%w: %s", ErrUnseen, d.Summary)
+		}
+		if r, ok := d.Remains(); ok {
+			return diagnose.Candidate{}, fmt.Errorf("%w; look for a backup, and only where there is none: --source %s (%s)", ErrNoCandidate, r.ID, r.Loss.Doubt)
 		}
 		return diagnose.Candidate{}, ErrNoCandidate
 	}

@@ -69,9 +69,15 @@ const imageName = "image.db"
 // image there.
 func (b *builder) salvage(stops []StepID) StepID {
 	src := b.plan.Source
-	log, _ := b.facts.Config.Member(src.Log)
 	db, _ := b.facts.Config.Member(src.DB)
-	s := Salvage{DB: db.DB(), WALDir: log.WAL(), Out: b.caseFile(log.Host, imageName)}
+	log, has := b.facts.Config.Member(src.Log)
+	if !has {
+		log = db
+	}
+	s := Salvage{DB: db.DB(), Out: b.caseFile(log.Host, imageName), Scattered: src.Scattered}
+	if has {
+		s.WALDir = log.WAL()
+	}
 	needs := stops
 	if db.Host != log.Host {
 		s.DB = b.caseFile(log.Host, "source.db")

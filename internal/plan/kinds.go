@@ -36,7 +36,15 @@ func (Salvage) Kind() Kind { return KindSalvage }
 func (Salvage) Risk() Risk { return RiskNone }
 
 // Text implements Action.
-func (a Salvage) Text() say.Text { return say.New("action."+string(a.Kind()), a.DB, a.WALDir) }
+func (a Salvage) Text() say.Text {
+	switch {
+	case a.Scattered:
+		return say.New("action.scavenge", a.DB)
+	case a.WALDir == "":
+		return say.New("action.salvage-alone", a.DB)
+	}
+	return say.New("action."+string(a.Kind()), a.DB, a.WALDir)
+}
 
 func (Salvage) action() {}
 

@@ -6,6 +6,8 @@ var actions = map[string]entry{
 	"action.stop-member-loose": {"Leave %[1]s stopped, and hold its unit back no longer", "让 %[1]s 保持停止，并不再扣住它的 unit"},
 	"action.start-member":      {"Start %[1]s", "启动 %[1]s"},
 	"action.salvage":           {"Replay the log %[2]s on the db %[1]s into a clean image; both stay as they are", "把 WAL %[2]s 重放到 db %[1]s，生成干净的镜像；原文件保持不变"},
+	"action.salvage-alone":     {"Make a clean image of the db %[1]s alone, without a log; it stays as it is", "仅用 db %[1]s（不含 WAL）生成干净的镜像；原文件保持不变"},
+	"action.scavenge":          {"Collect records from the pages of the broken db %[1]s into a clean image; it stays as it is", "从损坏的 db %[1]s 逐页收集记录，生成干净的镜像；原文件保持不变"},
 	"action.check-image":       {"Check the snapshot %[1]s: digest, structure, content", "校验快照 %[1]s：摘要、结构、内容"},
 	"action.copy-files":        {"Copy %[1]s from %[2]s and compare digests", "从 %[2]s 复制 %[1]s 并核对摘要"},
 	"action.build-member":      {"Build the new data dir of %[1]s beside the old one: %[2]s", "在旧目录旁为 %[1]s 建立新数据目录：%[2]s"},

@@ -38,6 +38,21 @@ var candidates = map[string]entry{
 	"candidate.vault-failed": {
 		"not usable: its last proof did not pass",
 		"不可用：最近一次恢复验证未通过"},
+	"candidate.chosen.remains": {
+		"chosen by whoever named it: what is left of a member's db",
+		"由操作者指定：某个成员残存的 db"},
+	"candidate.remains": {
+		"never chosen by itself: the db is broken; its records can be collected page by page, which proves nothing of what is missing. Look for a backup first; --source %[1]s takes it",
+		"不会自动采用：db 已损坏，只能逐页收集其中的记录，无法证明缺少了什么。请先寻找备份；用 --source %[1]s 可指定采用"},
+	"candidate.remains-doubt": {
+		"The state is collected from the pages of %[1]s's broken db: probable, not proven. Objects may be missing, older than they were, or back although they were deleted.",
+		"该状态是从 %[1]s 损坏的 db 逐页收集的：很可能正确，但未经证明。对象可能缺失、比实际旧，或已删除的又出现。"},
+	"candidate.remains-whole": {
+		"never chosen by itself: the db holds, but the log is gone, and with it what was written last. Look for a newer backup first; --source %[1]s takes it",
+		"不会自动采用：db 完好，但 WAL 已丢失，最后的写入随之丢失。请先寻找更新的备份；用 --source %[1]s 可指定采用"},
+	"candidate.remains-whole-doubt": {
+		"The db of %[1]s holds, but its log is gone: what the db had not taken in yet is lost, and how much that is, is not known.",
+		"%[1]s 的 db 完好，但 WAL 已丢失：db 尚未写入的内容已丢失，数量未知。"},
 	"candidate.behind": {
 		"not chosen: its log ends at term %[1]s, index %[2]s, behind term %[3]s, index %[4]s of the chosen one",
 		"未选：其 WAL 止于 term %[1]s、index %[2]s，落后于所选的 term %[3]s、index %[4]s"},

@@ -23,6 +23,9 @@ var scenarios = map[string]entry{
 	"scenario.vault-silent": {
 		"No member has usable data left (%[1]s configured), and what the vault holds is not known: it, or a part of it, did not answer. A newer backup may lie there; nothing is given up before it was asked.",
 		"所有成员（配置中共 %[1]s 个）都没有可用数据，而备份库（或其一部分）没有应答，里面有什么尚不清楚。那里可能有备份；问到之前不要放弃。"},
+	"scenario.remains": {
+		"No member has data that can be recovered as a whole (%[1]s configured), and no usable snapshot was found. Look for backups first. Where there are none, what is left of %[2]s's db can be taken by naming it: --source %[3]s.",
+		"所有成员都没有可整体恢复的数据（共配置 %[1]s 个），也没有找到可用的快照。请先寻找备份。如果没有，可以指定采用 %[2]s 残存的 db：--source %[3]s。"},
 	"scenario.nothing-left": {
 		"No member has usable data left (%[1]s configured), and no usable snapshot was found. Look for backups elsewhere: name files under `snapshots` in salvor.yaml, or a vault with `--target`, and diagnose again.",
 		"所有成员都没有可用数据(共配置 %[1]s 个),也没有找到可用的快照。请在别处寻找备份:把文件写入 salvor.yaml 的 `snapshots`,或用 `--target` 指明备份库,然后重新诊断。"},

@@ -49,6 +49,9 @@ var verdicts = map[string]entry{
 	"verify.balancer-ends-tls":    {"The API is ready behind the load balancer %[1]s, which shows a certificate of its own: to which API servers it leads cannot be told.", "通过负载均衡 %[1]s 访问 API 已就绪；它出示自己的证书，无法判断通向哪些 API server。"},
 	"verify.balancer-not-ready":   {"The API is not ready behind the load balancer %[1]s: %[2]s.", "通过负载均衡 %[1]s 访问 API 未就绪：%[2]s。"},
 	"verify.held-back":            {"Salvor still holds back: %[1]s. `salvor resume` lets it go.", "Salvor 仍扣住：%[1]s。执行 `salvor resume` 即可放开。"},
-	"verify.steps-missing":        {"Not everything was carried out; `salvor resume` tries again. Missing: %[1]s.", "并非全部步骤都已执行；`salvor resume` 会再试。缺少：%[1]s。"},
-	"verify.unknown":              {"Not known: %[1]s.", "无法得知：%[1]s。"},
+	"verify.source": {
+		"The data was collected from a broken db: %[1]s objects are proven, %[2]s only probable; %[3]s revisions are known to be missing. The whole is in %[4]s. Look through what matters before it is relied on.",
+		"数据是从损坏的 db 逐页收集的：%[1]s 个对象已证明，%[2]s 个仅为很可能；已知缺少 %[3]s 个 revision。详见 %[4]s。使用前请核对重要对象。"},
+	"verify.steps-missing": {"Not everything was carried out; `salvor resume` tries again. Missing: %[1]s.", "并非全部步骤都已执行；`salvor resume` 会再试。缺少：%[1]s。"},
+	"verify.unknown":       {"Not known: %[1]s.", "无法得知：%[1]s。"},
 }

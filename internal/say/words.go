@@ -62,6 +62,7 @@ var words = map[string]entry{
 	"check.hash-equal": {"same data on all", "各成员数据一致"},
 	"check.alarms":     {"alarms", "告警"},
 	"check.content":    {"content", "内容"},
+	"check.source":     {"source", "数据来源"},
 	"check.revision":   {"revision", "revision"},
 	"check.canary":     {"canary write", "canary 写入"},
 	"check.old-watch":  {"watches from before", "恢复前的 watch"},

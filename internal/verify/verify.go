@@ -56,6 +56,7 @@ func Verify(ctx context.Context, s Subject, now time.Time) casefile.Verdict {
 	}
 	out.Checks = append(out.Checks, v.api(ctx)...)
 	out.Checks = append(out.Checks, v.steps(out.Checks)...)
+	out.Checks = append(out.Checks, v.source()...)
 	for _, c := range out.Checks {
 		if c.Result != casefile.Passed && c.Result != casefile.NotApplicable {
 			out.Passed = false
@@ -246,6 +247,25 @@ func (v view) content(ctx context.Context) casefile.Check {
 		}
 	}
 	return passed("content", "content-equal", image.Content.Keys, built.Revision, short(image.Content.SHA256))
+}
+
+// source says, where the data was collected from a broken db, how much of it is
+// proven: no check of the new cluster can tell.
+func (v view) source() []casefile.Check {
+	if !v.Plan.Source.Scattered {
+		return nil
+	}
+	var image struct {
+		Image    string `json:"image"`
+		Proven   int64  `json:"proven"`
+		Probable int64  `json:"probable"`
+		Missing  int64  `json:"missing"`
+	}
+	if err := v.result(v.Plan.Expect.ContentFrom, &image); err != nil {
+		return []casefile.Check{unknown("source", err)}
+	}
+	return []casefile.Check{{Name: "source", Result: casefile.NotApplicable,
+		Text: say.New("verify.source", image.Proven, image.Probable, image.Missing, image.Image+".json")}}
 }
 
 // contentBefore gives the check that an earlier verdict has passed: what was
