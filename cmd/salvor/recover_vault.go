@@ -181,7 +181,7 @@ func (a *app) bring(ctx context.Context, fleet *remote.Fleet, to cluster.Host, c
 	if err != nil {
 		return "", hintFetch(err)
 	}
-	fmt.Fprintf(a.err, "fetched %s from %s in %s\n", size(got.Bytes), sources(got), took(got.Took))
+	fmt.Fprintf(a.err, "fetched %s from %s in %s\n", size(got.Bytes), sources(got.Targets), took(got.Took))
 	h, err := fleet.Host(to.Name)
 	if err != nil {
 		return "", err

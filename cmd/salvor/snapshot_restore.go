@@ -12,6 +12,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/salvor-project/salvor/internal/backup"
+	"github.com/salvor-project/salvor/internal/cluster"
 	"github.com/salvor-project/salvor/internal/datadir"
 	"github.com/salvor-project/salvor/internal/report"
 )
@@ -31,17 +33,22 @@ type restoreOptions struct {
 	target            string
 	allMembers        string
 	compact, newToken bool
+	vault             vaultFlags
 }
 
 func (a *app) snapshotRestoreCommand() *cobra.Command {
 	var o restoreOptions
 	c := &cobra.Command{
-		Use:   "restore FILE",
+		Use:   "restore FILE|vault:BACKUP",
 		Short: "Write new data dirs from a snapshot, with the flags of `etcdutl snapshot restore`",
 		Long: `Restore writes a data dir from a snapshot, a db file (--skip-hash-check) or
 another data dir: beside its place first, synced, then renamed. The flags of
 etcdutl mean what they mean there. Alarms, the old membership and a pending
 downgrade do not come back; leases do.
+
+vault:BACKUP, or vault:newest for the newest proven one, restores from the vault
+of salvor.yaml, or of --target, while it is fetched: nothing is stored on the
+way, and nothing is put in place before all of it was found right.
 
 Example:
   salvor snapshot restore snap.db --all-members /var/lib/restored \
@@ -58,6 +65,9 @@ Example:
 		}
 		if err := o.check(c); err != nil {
 			return err
+		}
+		if name, ok := strings.CutPrefix(list[0], fromVault); ok {
+			return a.restoreBackup(c.Context(), name, o)
 		}
 		s, err := newSubject(list[0], "")
 		if err != nil {
@@ -83,6 +93,7 @@ func (o *restoreOptions) addFlags(c *cobra.Command) {
 	f.StringVar(&o.target, "target-version", "", "write for etcd 3.4, 3.5, 3.6 or 3.7 (default: what the snapshot's cluster ran)")
 	f.StringVar(&o.allMembers, "all-members", "", "write every member of --initial-cluster, each to DIR/NAME, from one pass over the data")
 	f.BoolVar(&o.compact, "compact", false, "write live revisions only: smaller, and no compaction when etcd starts")
+	o.vault.addFlags(c)
 	f.BoolVar(&o.newToken, "new-token", false, "make a random --initial-cluster-token and print it")
 }
 
@@ -129,7 +140,8 @@ func (o *restoreOptions) members() ([]datadir.RestoreMember, error) {
 // restored is what snapshot restore prints.
 type restored struct {
 	datadir.Restored
-	Token string `json:"token"`
+	Token  string `json:"token"`
+	Backup string `json:"backup,omitempty"`
 }
 
 func (a *app) restore(ctx context.Context, s subject, o restoreOptions) error {
@@ -143,19 +155,50 @@ func (a *app) restore(ctx context.Context, s subject, o restoreOptions) error {
 	}
 	defer done()
 	a.logBeside(ctx, s)
-	r, err := datadir.Restore(ctx, datadir.RestoreOptions{
-		// A db that lies in its data dir never has a trailer.
-		Source: source, SkipHashCheck: o.skipHashCheck || source == s.db && s.dir,
-		Members: list, InitialCluster: o.initialCluster, Token: o.token,
-		BumpRevision: int64(o.bump), MarkCompacted: o.markCompacted, Compact: o.compact, Target: datadir.Target(o.target),
-	}, a.bytesProgress("restore"))
+	how := o.how(list)
+	// A db that lies in its data dir never has a trailer.
+	how.Source, how.SkipHashCheck = source, o.skipHashCheck || source == s.db && s.dir
+	r, err := datadir.Restore(ctx, how, a.bytesProgress("restore"))
 	if err != nil {
 		return err
 	}
 	if len(r.SameIDs) > 0 {
 		fmt.Fprintf(a.err, "careful: %d members of the new cluster have the IDs of old ones: an old member that comes back can join and do harm; --new-token makes others\n", len(r.SameIDs))
 	}
-	return a.showRestored(restored{r, o.token})
+	return a.showRestored(restored{Restored: r, Token: o.token})
+}
+
+// how is what the flags say of the data dirs to write.
+func (o *restoreOptions) how(list []datadir.RestoreMember) datadir.RestoreOptions {
+	return datadir.RestoreOptions{
+		SkipHashCheck: o.skipHashCheck, Members: list, InitialCluster: o.initialCluster, Token: o.token,
+		BumpRevision: int64(o.bump), MarkCompacted: o.markCompacted, Compact: o.compact, Target: datadir.Target(o.target),
+	}
+}
+
+// restoreBackup restores from the vault while it fetches.
+func (a *app) restoreBackup(ctx context.Context, name string, o restoreOptions) error {
+	list, err := o.members()
+	if err != nil {
+		return err
+	}
+	if name == "newest" {
+		name = ""
+	}
+	return a.withVault(ctx, &o.vault, backup.Options{}, []string{"text", "json"}, func(ctx context.Context, v *backup.Vault, _ cluster.Config) error {
+		c, err := a.candidate(ctx, v, name, getOptions{})
+		if err != nil {
+			return err
+		}
+		r, err := v.Restore(ctx, c, o.how(list), a.bytesProgress("restore"))
+		if err != nil {
+			return hintFetch(err)
+		}
+		if err := a.tell("backup      %s, %s from %s in %s\n", r.Backup, size(c.Fetch), sources(r.Targets), took(r.Took)); err != nil {
+			return err
+		}
+		return a.showRestored(restored{r.Restored, o.token, r.Backup})
+	})
 }
 
 func (a *app) showRestored(r restored) error {

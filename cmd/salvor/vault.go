@@ -30,6 +30,13 @@ func (o *vaultFlags) addIdentity(c *cobra.Command) {
 	c.Flags().StringVar(&o.identity, "identity", "", identityUsage)
 }
 
+// addFlags adds those that reading a vault needs.
+func (o *vaultFlags) addFlags(c *cobra.Command) {
+	f := c.PersistentFlags()
+	f.StringArrayVar(&o.targets, "target", nil, "a target of the vault, in the place of those of salvor.yaml; may be repeated")
+	f.StringVar(&o.identity, "identity", "", identityUsage)
+}
+
 func (a *app) vaultCommand() *cobra.Command {
 	var o vaultFlags
 	c := &cobra.Command{
@@ -50,8 +57,7 @@ sftp://USER@HOST/PATH?identity=FILE&knownHosts=FILE.
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	f := c.PersistentFlags()
-	f.StringArrayVar(&o.targets, "target", nil, "a target, in the place of those of salvor.yaml; may be repeated")
-	f.StringVar(&o.identity, "identity", "", identityUsage)
+	o.addFlags(c)
 	f.StringVar(&o.signingKey, "signing-key", "", "file of the key that signs manifests")
 	c.AddCommand(a.vaultInitCommand(&o), a.vaultListCommand(&o), a.vaultStatusCommand(&o), a.vaultGetCommand(&o), a.vaultCheckCommand(&o),
 		a.vaultProveCommand(&o), a.vaultPruneCommand(&o), a.vaultHoldCommand(&o), a.vaultReleaseCommand(&o), a.vaultCompleteCommand(&o), a.vaultKeyCommand(&o))

@@ -121,7 +121,7 @@ func (a *app) vaultGet(ctx context.Context, v *backup.Vault, name string, g getO
 			return hintFetch(err)
 		}
 		result["snapshot"] = got
-		if err := a.tell("snapshot  %s, %s, from %s in %s\n", got.Path, size(got.Bytes), sources(got), took(got.Took)); err != nil {
+		if err := a.tell("snapshot  %s, %s, from %s in %s\n", got.Path, size(got.Bytes), sources(got.Targets), took(got.Took)); err != nil {
 			return err
 		}
 	}
@@ -191,9 +191,9 @@ func hintFetch(err error) error {
 }
 
 // sources names the targets that gave something, and those that were wrong.
-func sources(f backup.Fetched) string {
+func sources(all []vault.Fetched) string {
 	text := ""
-	for _, t := range f.Targets {
+	for _, t := range all {
 		if t.Bytes == 0 && len(t.Bad) == 0 {
 			continue
 		}

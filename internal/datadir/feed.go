@@ -138,9 +138,7 @@ func (r *row) close() {
 
 // consume hashes and copies what was read.
 func (f *feed) consume(ctx context.Context, r *row) error {
-	h, at := sha256.New(), int64(0)
-	var rest []byte
-	var own []byte // the digest of the body
+	d := digesting{feed: f, h: sha256.New()}
 	for {
 		b, err := r.take(ctx)
 		if err != nil {
@@ -149,26 +147,60 @@ func (f *feed) consume(ctx context.Context, r *row) error {
 		if len(b) == 0 {
 			break
 		}
-		if f.copyTo != nil && at < f.copyBytes {
-			if _, err := f.copyTo.Write(b[:min(int64(len(b)), f.copyBytes-at)]); err != nil {
-				return err
-			}
+		if err := d.copy(b); err != nil {
+			return err
 		}
-		if f.hash {
-			own = hashBody(h, b, at, f.body, own)
-			if from := max(f.body-at, 0); from < int64(len(b)) {
-				rest = append(rest, b[from:]...)
-			}
-		}
-		at += int64(len(b))
-		if f.seen != nil {
-			f.seen(len(b))
-		}
+		d.add(b)
 	}
-	if f.hash {
-		f.judge(h, own, rest, at)
-	}
+	d.end()
 	return nil
+}
+
+// digesting is a pass that is under way.
+type digesting struct {
+	*feed
+	h    hash.Hash
+	at   int64
+	own  []byte // the digest of the body
+	rest []byte // what follows the body
+}
+
+// copy writes what is wanted of a chunk.
+func (d *digesting) copy(b []byte) error {
+	if d.copyTo == nil || d.at >= d.copyBytes {
+		return nil
+	}
+	_, err := d.copyTo.Write(b[:min(int64(len(b)), d.copyBytes-d.at)])
+	return err
+}
+
+// add hashes a chunk and goes behind it.
+func (d *digesting) add(b []byte) {
+	d.digest(b)
+	d.pass(b)
+}
+
+func (d *digesting) digest(b []byte) {
+	if !d.hash {
+		return
+	}
+	d.own = hashBody(d.h, b, d.at, d.body, d.own)
+	if from := max(d.body-d.at, 0); from < int64(len(b)) {
+		d.rest = append(d.rest, b[from:]...)
+	}
+}
+
+func (d *digesting) pass(b []byte) {
+	d.at += int64(len(b))
+	if d.seen != nil {
+		d.seen(len(b))
+	}
+}
+
+func (d *digesting) end() {
+	if d.hash {
+		d.judge(d.h, d.own, d.rest, d.at)
+	}
 }
 
 // hashBody feeds the part of a chunk that belongs to the body, and gives the

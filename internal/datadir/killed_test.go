@@ -44,12 +44,17 @@ func killable(t *testing.T, what, dir string) error {
 	case "scavenge":
 		_, err := datadir.Scavenge(t.Context(), source(filepath.Join(dir, "source")), filepath.Join(dir, "found"), nil)
 		return err
-	case "restore":
+	case "restore", "arrival":
 		const group = "a=http://127.0.0.1:1,b=http://127.0.0.1:2"
-		_, err := datadir.Restore(t.Context(), datadir.RestoreOptions{
+		o := datadir.RestoreOptions{
 			Source: image, InitialCluster: group, Token: "t", BumpRevision: 1000, MarkCompacted: true, Compact: true,
-			Members: must(datadir.AllMembers(filepath.Join(dir, "all"), group))(t),
-		}, nil)
+			Members: must(datadir.AllMembers(filepath.Join(dir, what+"d"), group))(t),
+		}
+		if what == "arrival" {
+			_, err := datadir.RestoreArrival(t.Context(), o, arrival(t, image), nil)
+			return err
+		}
+		_, err := datadir.Restore(t.Context(), o, nil)
 		return err
 	}
 	_, err := datadir.BuildMember(t.Context(), datadir.Build{
@@ -73,9 +78,9 @@ func TestKilled(t *testing.T) {
 	before := treeState(t, filepath.Join(dir, "source"))
 	random := rand.New(rand.NewPCG(3, 4))
 	killed := 0
-	for _, what := range []string{"scavenge", "salvage", "build", "restore"} {
+	for _, what := range []string{"scavenge", "salvage", "build", "restore", "arrival"} {
 		result := filepath.Join(dir, map[string]string{
-			"salvage": "image", "scavenge": "found", "build": "member/member/snap/db", "restore": "all/b/member/snap/db"}[what])
+			"salvage": "image", "scavenge": "found", "build": "member/member/snap/db", "restore": "restored/b/member/snap/db", "arrival": "arrivald/b/member/snap/db"}[what])
 		began := time.Now()
 		runChild(t, what, dir, 0)
 		whole := time.Since(began)
@@ -85,13 +90,13 @@ func TestKilled(t *testing.T) {
 				killed++
 			}
 			if _, err := os.Stat(result); err == nil {
-				check := must(datadir.ContentOf(t.Context(), result, c.live.Revision+map[string]int64{"build": 1000, "restore": 1000}[what]))(t)
+				check := must(datadir.ContentOf(t.Context(), result, c.live.Revision+map[string]int64{"build": 1000, "restore": 1000, "arrival": 1000}[what]))(t)
 				if check.SHA256 != c.live.SHA256 {
 					t.Errorf("%s %d: what lies there after the kill is not whole: %+v", what, i, check)
 				}
 			}
 			// A restore that had ended is not done again over its result.
-			if err := killable(t, what, dir); err != nil && (what != "restore" || !strings.Contains(err.Error(), "set it aside")) {
+			if err := killable(t, what, dir); err != nil && (what != "restore" && what != "arrival" || !strings.Contains(err.Error(), "set it aside")) {
 				t.Fatalf("%s %d again: %v", what, i, err)
 			}
 			got := must(datadir.ContentOf(t.Context(), result, 0))(t)
@@ -104,7 +109,7 @@ func TestKilled(t *testing.T) {
 		t.Error("the source was changed: ", d)
 	}
 	if killed < n {
-		t.Errorf("only %d of %d children were killed: the test proves nothing", killed, 4*n)
+		t.Errorf("only %d of %d children were killed: the test proves nothing", killed, 5*n)
 	}
 }
 
@@ -115,7 +120,8 @@ func clearResult(t *testing.T, dir, what string) {
 		"salvage":  {"image", "image.json", "image.work", "image.part"},
 		"scavenge": {"found", "found.json", "found.work", "found.part"},
 		"build":    {"member", "member.salvor.json", "member.salvor.part"},
-		"restore":  {"all"},
+		"restore":  {"restored"},
+		"arrival":  {"arrivald"},
 	}
 	for _, name := range names[what] {
 		if err := os.RemoveAll(filepath.Join(dir, name)); err != nil {
@@ -139,7 +145,7 @@ func runChild(t *testing.T, what, dir string, after time.Duration) bool {
 	}
 	err := cmd.Wait()
 	if err != nil && after == 0 {
-		t.Fatal(err)
+		t.Fatalf("%s: %v", what, err)
 	}
 	return err != nil
 }

@@ -28,6 +28,8 @@ type restorer struct {
 	done   Restored
 	// trailer is what the source's pass found.
 	trailer cluster.Trailer
+	// arrival is the source where it is no file.
+	arrival *Arrival
 }
 
 func newRestorer(o RestoreOptions) (*restorer, error) {
@@ -86,7 +88,7 @@ func advertised(m RestoreMember, all types.URLsMap) error {
 
 // restore does the whole of Restore.
 func (w *restorer) restore(ctx context.Context, progress func(done, total int64)) (Restored, error) {
-	source, err := identify(Source{DB: w.o.Source})
+	source, err := w.source()
 	if err != nil {
 		return Restored{}, err
 	}
@@ -104,7 +106,7 @@ func (w *restorer) restore(ctx context.Context, progress func(done, total int64)
 	if err := w.write(ctx, progress); err != nil {
 		return Restored{}, errors.Join(err, w.discard())
 	}
-	if again, err := identify(Source{DB: w.o.Source}); err != nil || again != source {
+	if again, err := w.source(); err != nil || again != source {
 		return Restored{}, errors.Join(errors.New("the source changed while it was read"), err, w.discard())
 	}
 	raw, err := json.MarshalIndent(restoreNote{source, w.o, w.done}, "", "  ")
@@ -121,6 +123,14 @@ func (w *restorer) restore(ctx context.Context, progress func(done, total int64)
 		}
 	}
 	return w.done, errors.Join(os.Remove(note), syncPath(filepath.Dir(note)))
+}
+
+// source names the state of the source.
+func (w *restorer) source() (string, error) {
+	if w.arrival != nil {
+		return "sha256:" + w.arrival.SHA256, nil
+	}
+	return identify(Source{DB: w.o.Source})
 }
 
 // restoreNote lies beside the first member while whole data dirs are given
@@ -189,41 +199,17 @@ func (w *restorer) discard() error {
 
 // write fills and syncs the staging folders.
 func (w *restorer) write(ctx context.Context, progress func(done, total int64)) error {
-	p, err := openPages(w.o.Source)
+	m := &meter{report: progress}
+	take := w.takeFile
+	if w.arrival != nil {
+		take = w.takeArrival
+	}
+	s, db, err := take(ctx, m)
 	if err != nil {
 		return err
 	}
-	defer p.close()
-	if p.inUse {
-		return ErrInUse
-	}
-	body, trailer := bodyOf(p.size)
-	if !trailer && !w.o.SkipHashCheck {
-		return errTrailer(w.o.Source, cluster.TrailerMissing)
-	}
-	m := &meter{total: p.size + int64(len(w.stages))*p.size, report: progress}
-	f := &feed{path: w.o.Source, body: body, hash: !w.o.SkipHashCheck, seen: m.addInt}
-	for _, s := range w.stages {
-		if err := os.MkdirAll(filepath.Join(s.dir, "member", "snap"), 0o700); err != nil {
-			return err
-		}
-	}
-	db, err := os.OpenFile(w.stages[0].db(), os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return err
-	}
+	defer s.p.close()
 	defer db.Close()
-	if !w.o.Compact {
-		f.copyBytes = int64(p.meta.end) * int64(p.meta.pageSize)
-		f.copyTo = &copying{f: db}
-		if err := w.room(f.copyBytes); err != nil {
-			return err
-		}
-	}
-	s, err := w.read(ctx, p, f)
-	if err != nil {
-		return err
-	}
 	if err := w.writeDB(ctx, db, s, m); err != nil {
 		return err
 	}
@@ -233,15 +219,69 @@ func (w *restorer) write(ctx context.Context, progress func(done, total int64)) 
 	return w.confirm(ctx, m)
 }
 
+// stage makes the staging folders and the first member's db.
+func (w *restorer) stage() (*os.File, error) {
+	for _, s := range w.stages {
+		if err := os.MkdirAll(filepath.Join(s.dir, "member", "snap"), 0o700); err != nil {
+			return nil, err
+		}
+	}
+	return os.OpenFile(w.stages[0].db(), os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+}
+
+// takeFile reads a source that is a file, and begins the db. The caller closes
+// both.
+func (w *restorer) takeFile(ctx context.Context, m *meter) (_ *survey, db *os.File, err error) {
+	p, err := openPages(w.o.Source)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer func() {
+		if err != nil {
+			p.close()
+		}
+	}()
+	if p.inUse {
+		return nil, nil, ErrInUse
+	}
+	body, trailer := bodyOf(p.size)
+	if !trailer && !w.o.SkipHashCheck {
+		return nil, nil, errTrailer(w.o.Source, cluster.TrailerMissing)
+	}
+	m.total = p.size + int64(len(w.stages))*p.size
+	f := &feed{path: w.o.Source, body: body, hash: !w.o.SkipHashCheck, seen: m.addInt}
+	if db, err = w.stage(); err != nil {
+		return nil, nil, err
+	}
+	defer func() {
+		if err != nil {
+			_ = db.Close()
+		}
+	}()
+	if !w.o.Compact {
+		f.copyBytes = int64(p.meta.end) * int64(p.meta.pageSize)
+		f.copyTo = &copying{f: db}
+		if err := w.room(f.copyBytes); err != nil {
+			return nil, nil, err
+		}
+	}
+	s, err := w.read(ctx, p, f)
+	return s, db, err
+}
+
 // copying is a sequential writer that begins writing to the disk early.
 type copying struct {
 	f         *os.File
 	at, begun int64
+	lazy      bool // the file does not last: leave it in the page cache
 }
 
 func (c *copying) Write(b []byte) (int, error) {
 	n, err := c.f.Write(b)
 	c.at += int64(n)
+	if c.lazy {
+		return n, err
+	}
 	c.begun = startWriting(c.f, c.begun, c.at)
 	return n, err
 }
@@ -263,10 +303,18 @@ func (w *restorer) read(ctx context.Context, p *pageFile, f *feed) (*survey, err
 		return nil, errTrailer(w.o.Source, f.trailer)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("the db is damaged: %w; salvage it first", err)
+		return nil, w.damaged(ctx, err)
 	}
 	w.done.SourceSHA256, w.trailer = f.sum, f.trailer
 	return s, nil
+}
+
+// damaged says what a source's structure lacks.
+func (w *restorer) damaged(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return fmt.Errorf("the db is damaged: %w; salvage it first", err)
 }
 
 // raftBytes is the room that a log takes: two segments, of which the second is

@@ -93,6 +93,8 @@ func TestSingleMember(t *testing.T) {
 	t.Run("build alone", c.build)
 	t.Run("restore", c.restores)
 	t.Run("restore refused", c.refused)
+	t.Run("restore from a stream", c.arrives)
+	t.Run("restore from a wrong stream", c.arrivesWrong)
 	t.Run("ladder", c.ladder)
 	t.Run("served", c.served)
 	t.Run("restore repeated", c.repeated)

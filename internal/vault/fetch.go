@@ -67,11 +67,10 @@ func contains(all []string, s string) bool {
 // verified chunk by chunk, unsealed, and verified as a whole at its end. Only a
 // reader that was read to io.EOF gave all of it. Close stops fetching.
 func (o *Opened) Part(ctx context.Context, name string) (io.ReadCloser, error) {
-	p, ok := o.Manifest.Part(name)
-	if !ok {
-		return nil, fmt.Errorf("open backup %s: it has no part %q", o.Manifest.ID, name)
+	p, sealed, err := o.part(ctx, name)
+	if err != nil {
+		return nil, err
 	}
-	sealed := o.sources.stream(ctx, p, 0)
 	plain, err := seal.NewReader(sealed, p, o.identities)
 	if err != nil {
 		return nil, errors.Join(err, sealed.Close())
@@ -82,13 +81,38 @@ func (o *Opened) Part(ctx context.Context, name string) (io.ReadCloser, error) {
 	}{plain, closers{sealed, plain}}, nil
 }
 
-// Sealed gives a part as it lies in the vault, verified chunk by chunk.
-func (o *Opened) Sealed(ctx context.Context, name string) (io.ReadCloser, error) {
+// Unverified is Part for who digests the plain data himself: he has to compare
+// its size and digest with those of the manifest's part when he has read all,
+// and to believe nothing before.
+func (o *Opened) Unverified(ctx context.Context, name string) (seal.Stream, error) {
+	p, sealed, err := o.part(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	plain, err := seal.Unverified(sealed, p, o.identities)
+	if err != nil {
+		return nil, errors.Join(err, sealed.Close())
+	}
+	return struct {
+		io.Reader
+		io.WriterTo
+		io.Closer
+	}{plain, plain, closers{sealed, plain}}, nil
+}
+
+// part begins to fetch a part.
+func (o *Opened) part(ctx context.Context, name string) (catalog.Part, io.ReadCloser, error) {
 	p, ok := o.Manifest.Part(name)
 	if !ok {
-		return nil, fmt.Errorf("open backup %s: it has no part %q", o.Manifest.ID, name)
+		return p, nil, fmt.Errorf("open backup %s: it has no part %q", o.Manifest.ID, name)
 	}
-	return o.sources.stream(ctx, p, 0), nil
+	return p, o.sources.stream(ctx, p, 0), nil
+}
+
+// Sealed gives a part as it lies in the vault, verified chunk by chunk.
+func (o *Opened) Sealed(ctx context.Context, name string) (io.ReadCloser, error) {
+	_, sealed, err := o.part(ctx, name)
+	return sealed, err
 }
 
 // Fetched says how much came from each target so far.

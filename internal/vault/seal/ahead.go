@@ -1,6 +1,7 @@
 package seal
 
 import (
+	"errors"
 	"io"
 	"sync"
 )
@@ -63,9 +64,19 @@ func (a *ahead) fill(r io.Reader) {
 
 // Read gives what was read ahead, and the stream's error in its place.
 func (a *ahead) Read(p []byte) (int, error) {
+	if err := a.next(); err != nil {
+		return 0, err
+	}
+	n := copy(p, a.rest)
+	a.rest = a.rest[n:]
+	return n, nil
+}
+
+// next makes sure that rest holds something, or gives the stream's error.
+func (a *ahead) next() error {
 	for len(a.rest) == 0 {
 		if a.cur.err != nil {
-			return 0, a.cur.err
+			return a.cur.err
 		}
 		if a.cur.buf != nil {
 			a.free <- a.cur.buf
@@ -73,13 +84,33 @@ func (a *ahead) Read(p []byte) (int, error) {
 		select {
 		case a.cur = <-a.full:
 		case <-a.stop:
-			return 0, io.ErrClosedPipe
+			return io.ErrClosedPipe
 		}
 		a.rest = a.cur.buf[:a.cur.n]
 	}
-	n := copy(p, a.rest)
-	a.rest = a.rest[n:]
-	return n, nil
+	return nil
+}
+
+// WriteTo gives the blocks away as they are: what Read would copy once more.
+func (a *ahead) WriteTo(w io.Writer) (int64, error) {
+	total := int64(0)
+	for {
+		if len(a.rest) > 0 {
+			n, err := w.Write(a.rest)
+			total += int64(n)
+			if err != nil {
+				return total, err
+			}
+			a.rest = nil
+		}
+		err := a.next()
+		if errors.Is(err, io.EOF) {
+			return total, nil
+		}
+		if err != nil {
+			return total, err
+		}
+	}
 }
 
 // Close ends the reading.

@@ -166,8 +166,20 @@ var ErrKey = errors.New("none of the keys opens this backup")
 // end: whoever has not read to io.EOF has not got verified data. Close src
 // before the reader: the reader's Close waits for goroutines that read from src.
 func NewReader(src io.Reader, part catalog.Part, identities []age.Identity) (io.ReadCloser, error) {
+	opened, err := Unverified(src, part, identities)
+	if err != nil {
+		return nil, err
+	}
+	sum := newSum(io.Discard)
+	return &reader{src: opened, part: part, sum: &sum}, nil
+}
+
+// Unverified is NewReader for who digests the plain data in any case: he has to
+// compare what came with part.Plain himself, and to believe nothing before.
+// The stream is an io.WriterTo, too, which copies less than reading does.
+func Unverified(src io.Reader, part catalog.Part, identities []age.Identity) (Stream, error) {
 	var close closers
-	fail := func(err error) (io.ReadCloser, error) { return nil, errors.Join(err, close.Close()) }
+	fail := func(err error) (Stream, error) { return nil, errors.Join(err, close.Close()) }
 	for i := len(part.Encoding) - 1; i >= 0; i-- {
 		switch part.Encoding[i] {
 		case "age":
@@ -182,7 +194,8 @@ func NewReader(src io.Reader, part catalog.Part, identities []age.Identity) (io.
 			a := newAhead(opened)
 			src, close = a, append(close, a)
 		case "zstd":
-			z, err := zstd.NewReader(src, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(64<<20))
+			// Its own checksum is passed over: the digest of the plain data says more.
+			z, err := zstd.NewReader(src, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(64<<20), zstd.IgnoreChecksum(true))
 			if err != nil {
 				return fail(fmt.Errorf("open %s: %w", part.Name, err))
 			}
@@ -192,15 +205,50 @@ func NewReader(src io.Reader, part catalog.Part, identities []age.Identity) (io.
 			return fail(fmt.Errorf("open %s: encoding %q is unknown, take a newer salvor", part.Name, part.Encoding[i]))
 		}
 	}
-	sum := newSum(io.Discard)
-	return &reader{src: src, close: close, part: part, sum: &sum}, nil
+	if len(close) == 0 {
+		a := newAhead(src)
+		src, close = a, append(close, a)
+	}
+	return &unverified{src: src, close: close, name: part.Name}, nil
 }
 
-type reader struct {
+// Stream is a part's plain data.
+type Stream interface {
+	io.ReadCloser
+	io.WriterTo
+}
+
+// unverified names the part in errors.
+type unverified struct {
 	src   io.Reader
 	close closers
-	part  catalog.Part
-	sum   *sum
+	name  string
+}
+
+func (u *unverified) Read(p []byte) (int, error) {
+	n, err := u.src.Read(p)
+	return n, u.explain(err)
+}
+
+func (u *unverified) WriteTo(w io.Writer) (int64, error) {
+	n, err := io.Copy(w, u.src) // an ahead writes itself
+	return n, u.explain(err)
+}
+
+func (u *unverified) explain(err error) error {
+	if err == nil || errors.Is(err, io.EOF) {
+		return err
+	}
+	return fmt.Errorf("read %s: %w", u.name, err)
+}
+
+func (u *unverified) Close() error { return u.close.Close() }
+
+// reader digests what is read.
+type reader struct {
+	src  io.ReadCloser
+	part catalog.Part
+	sum  *sum
 }
 
 // closers are closed in the order in which data passes them.
@@ -229,13 +277,10 @@ func (r *reader) Read(p []byte) (int, error) {
 		}
 		return n, io.EOF
 	}
-	if err != nil {
-		err = fmt.Errorf("read %s: %w", r.part.Name, err)
-	}
 	return n, err
 }
 
-func (r *reader) Close() error { return r.close.Close() }
+func (r *reader) Close() error { return r.src.Close() }
 
 // sum counts and digests what passes.
 type sum struct {
