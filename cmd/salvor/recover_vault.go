@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -14,10 +13,9 @@ import (
 	"github.com/salvor-project/salvor/internal/backup"
 	"github.com/salvor-project/salvor/internal/cluster"
 	"github.com/salvor-project/salvor/internal/diagnose"
-	"github.com/salvor-project/salvor/internal/durable"
+	"github.com/salvor-project/salvor/internal/host"
 	"github.com/salvor-project/salvor/internal/plan"
 	"github.com/salvor-project/salvor/internal/remote"
-	"github.com/salvor-project/salvor/internal/scratch"
 	"github.com/salvor-project/salvor/internal/vault"
 	"github.com/salvor-project/salvor/internal/vault/catalog"
 )
@@ -152,10 +150,12 @@ func landing(fleet *remote.Fleet, f cluster.Facts) (cluster.Host, error) {
 	return cluster.Host{}, hint(errors.New("no member's machine can be reached to put a backup on"), "bring one up, then again")
 }
 
-// bring puts a backup's snapshot on a machine and gives its path there. It is
-// digested while it is fetched and while it is copied.
+// bring puts a backup's snapshot on a machine and gives its path there. It goes
+// there while it is fetched, and is digested where it is stored: nothing lies
+// here.
 func (a *app) bring(ctx context.Context, fleet *remote.Fleet, to cluster.Host, caseName, id string) (path string, err error) {
-	v, _, err := a.openVaultOf(fleet.Config, backup.Options{})
+	t := a.fetchProgress()
+	v, _, err := a.openVaultOf(fleet.Config, backup.Options{Progress: t.moved})
 	if err != nil {
 		return "", err
 	}
@@ -164,24 +164,10 @@ func (a *app) bring(ctx context.Context, fleet *remote.Fleet, to cluster.Host, c
 	if err != nil {
 		return "", err
 	}
-	if err := os.MkdirAll(a.cases, 0o700); err != nil {
-		return "", fmt.Errorf("fetch backup %s: %w", id, err)
-	}
-	if err := durable.Room(a.cases, c.Bytes); err != nil {
-		return "", fmt.Errorf("fetch backup %s: %w", id, err)
-	}
-	folder, done, err := scratch.Make(a.cases, fetching+"backup-")
+	in, err := v.Incoming(c)
 	if err != nil {
-		return "", fmt.Errorf("fetch backup %s: %w", id, err)
+		return "", err
 	}
-	defer func() { err = errors.Join(err, done()) }() // what a killed run leaves, the next one sweeps
-	fmt.Fprintf(a.err, "fetching backup %s (%s) from the vault …\n", id, size(c.Fetch))
-	local := filepath.Join(folder, id+".db")
-	got, err := v.Fetch(ctx, c, local)
-	if err != nil {
-		return "", hintFetch(err)
-	}
-	fmt.Fprintf(a.err, "fetched %s from %s in %s\n", size(got.Bytes), sources(got.Targets), took(got.Took))
 	h, err := fleet.Host(to.Name)
 	if err != nil {
 		return "", err
@@ -190,10 +176,14 @@ func (a *app) bring(ctx context.Context, fleet *remote.Fleet, to cluster.Host, c
 	if err != nil {
 		return "", err
 	}
+	fmt.Fprintf(a.err, "fetching backup %s (%s) from the vault to %s …\n", id, size(c.Fetch), to.Name)
+	t.expect(c)
+	begin := time.Now()
 	path = filepath.Join(to.State(), plan.FetchedDir, caseName, id+".db")
-	if err := client.Put(ctx, local, path, nil); err != nil {
-		return "", fmt.Errorf("put backup %s on %s: %w", id, to.Name, err)
+	if err := client.PutContent(ctx, host.Content{Size: in.Size, SHA256: in.SHA256, Open: in.Open}, path, nil); err != nil {
+		return "", hintFetch(fmt.Errorf("put backup %s on %s: %w", id, to.Name, err))
 	}
-	fmt.Fprintf(a.err, "it lies in %s on %s until `salvor cleanup %s`\n", path, to.Name, caseName)
+	fmt.Fprintf(a.err, "fetched %s from %s in %s; it lies in %s on %s until `salvor cleanup %s`\n",
+		size(in.Size), sources(in.Fetched()), took(time.Since(begin)), path, to.Name, caseName)
 	return path, nil
 }

@@ -46,11 +46,6 @@ func TestRecoverFromTheVault(t *testing.T) {
 		t.Errorf("it does not say that disk1 may hold a newer one: %v", c.Loss.Doubt)
 	}
 	k.declined()
-	killed := k.path("cases", fetching+"backup-123")
-	check(t, os.MkdirAll(killed, 0o700))
-	for _, name := range []string{".salvor-scratch", id + ".db"} { // of a run that was killed
-		check(t, os.WriteFile(filepath.Join(killed, name), []byte("secret"), 0o600))
-	}
 	k.must(codeError, "recover", "--source", "vault:none", "--accept-loss", "unknown").says(t, `there is no backup "none"`)
 	e := k.must(codeOK, "recover", "--accept-loss", "unknown")
 	e.says(t, "fetching backup "+id, "from disk2")

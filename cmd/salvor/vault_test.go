@@ -146,6 +146,13 @@ func TestVaultAllLost(t *testing.T) {
 	if h.Hash != hash {
 		t.Errorf("HashKV at %d is %d, it was %d", revision, h.Hash, hash)
 	}
+	e = k.blank(codeOK, append([]string{"snapshot", "restore", "vault:newest", "--data-dir", k.path("restored"), "--new-token"}, blank...)...)
+	if !strings.Contains(e.out, id) || !strings.Contains(e.out, "target1") {
+		t.Errorf("it does not tell what was restored:\n%s", e.out)
+	}
+	if restored, err := datadir.HashKVOf(t.Context(), k.path("restored", "member", "snap", "db"), revision); err != nil || restored.Hash != hash {
+		t.Errorf("restored while it was fetched: HashKV %d, it was %d: %v", restored.Hash, hash, err)
+	}
 	if _, err := os.Stat(filepath.Join(k.path("plane"), "hosts", cfg.Hosts[0].Name, cfg.Client.Key)); err != nil {
 		t.Errorf("the client's key is not in the bundle: %v", err)
 	}
@@ -346,6 +353,10 @@ func TestVaultDamage(t *testing.T) {
 	k.must(codeError, "vault", "get", id, "--snapshot", k.path("two.db")).says(t, "digest is wrong")
 	if _, err := os.Stat(k.path("two.db")); err == nil {
 		t.Error("a snapshot with a wrong byte was written")
+	}
+	k.must(codeError, "snapshot", "restore", "vault:"+id, "--data-dir", k.path("restored")).says(t, "digest is wrong")
+	if left, err := filepath.Glob(k.path("restored*")); err != nil || len(left) > 0 {
+		t.Errorf("a backup with a wrong byte left %v, %v", left, err)
 	}
 	k.must(codeVerdict, "vault", "prove", id)
 	e := k.must(codeOK, "vault", "get", "--snapshot", k.path("two.db"))

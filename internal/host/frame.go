@@ -15,7 +15,7 @@ import (
 // four bytes of payload length (big endian), the payload.
 //
 //	receiver → sender   alive* offer
-//	sender → receiver   alive* start (header data* trailer)* end
+//	sender → receiver   alive* start (header (data | raw)* trailer)* end
 //	receiver → sender   alive* stored
 //
 // Either side may send trouble in the place of any frame and is then done. A

@@ -183,8 +183,10 @@ func (r *receiver) file(ctx context.Context, h header) error {
 }
 
 // data writes a file's data frames and judges the whole by its trailer.
-func (r *receiver) data(ctx context.Context, f *os.File, h header, sum hash.Hash) error {
+func (r *receiver) data(ctx context.Context, f *os.File, h header, sum hash.Hash) (err error) {
 	at, unsynced := h.From, int64(0)
+	s := syncer{f: f}
+	defer func() { err = errors.Join(err, s.wait()) }()
 	for {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -198,13 +200,15 @@ func (r *receiver) data(ctx context.Context, f *os.File, h header, sum hash.Hash
 			continue
 		case frameTrailer:
 			return r.judge(fr, held{Name: h.Name, Size: at, SHA256: hexSum(sum)}, h.Size)
-		case frameData:
+		case frameData, frameRaw:
 		default:
 			return fmt.Errorf("a frame %q came in the place of data", fr.kind)
 		}
-		plain, err := r.z.unpack(fr)
-		if err != nil {
-			return err
+		plain := fr.payload
+		if fr.kind == frameData {
+			if plain, err = r.z.unpack(fr); err != nil {
+				return err
+			}
 		}
 		if at+int64(len(plain)) > h.Size {
 			return fmt.Errorf("more data came than the %d bytes that were announced", h.Size)
@@ -215,12 +219,38 @@ func (r *receiver) data(ctx context.Context, f *os.File, h header, sum hash.Hash
 		sum.Write(plain)
 		at += int64(len(plain))
 		if unsynced += int64(len(plain)); unsynced >= syncEvery {
-			if err := f.Sync(); err != nil {
+			if err := s.begin(); err != nil {
 				return err
 			}
 			unsynced = 0
 		}
 	}
+}
+
+// syncer makes what was written durable beside what is being written.
+type syncer struct {
+	f       *os.File
+	running chan error
+}
+
+// begin waits for the one before, and gives its error.
+func (s *syncer) begin() error {
+	if err := s.wait(); err != nil {
+		return err
+	}
+	done := make(chan error, 1)
+	go func() { done <- s.f.Sync() }()
+	s.running = done
+	return nil
+}
+
+func (s *syncer) wait() error {
+	if s.running == nil {
+		return nil
+	}
+	err := <-s.running
+	s.running = nil
+	return err
 }
 
 // judge compares what lies here with what the sender has read.

@@ -236,6 +236,8 @@ func (t *transfer) note(f frame) (ended bool, err error) {
 		var n int64
 		n, err = f.plain()
 		t.done += n
+	case frameRaw:
+		t.done += int64(len(f.payload))
 	case frameTrailer:
 		var h held
 		err = f.decode(&h)

@@ -40,8 +40,8 @@ func sendAll(ctx context.Context, path string, r *frameReader, w *frameWriter) e
 	if err != nil {
 		return err
 	}
-	if o.Protocol != bulkProtocol {
-		return &Failure{Code: CodeVersion, Hint: "use the same salvor binary on both sides", Err: fmt.Errorf("%w: transfer protocol %d there, %d here", ErrVersion, o.Protocol, bulkProtocol)}
+	if err := o.check(); err != nil {
+		return err
 	}
 	there := map[string]held{}
 	for _, h := range o.Files {
@@ -64,6 +64,14 @@ func sendAll(ctx context.Context, path string, r *frameReader, w *frameWriter) e
 		}
 	}
 	return w.write(frameEnd, nil)
+}
+
+// check refuses a receiver of another version.
+func (o offer) check() error {
+	if o.Protocol != bulkProtocol {
+		return &Failure{Code: CodeVersion, Hint: "use the same salvor binary on both sides", Err: fmt.Errorf("%w: transfer protocol %d there, %d here", ErrVersion, o.Protocol, bulkProtocol)}
+	}
+	return nil
 }
 
 // sources lists what is to be sent. Symbolic links in a folder, sub-folders

@@ -241,3 +241,46 @@ func testFetchAndPut(t *testing.T, f fixture) {
 	}
 	same(t, f.dir+"/c", data)
 }
+
+// testPutContent puts what is no file: once, again, over another file, and
+// three that are not what they are said to be.
+func testPutContent(t *testing.T, f fixture) {
+	c := f.dial(t)
+	data, sum := random(t, f.dir+"/a", 3<<20+5)
+	opened := 0
+	content := func(b []byte) host.Content {
+		return host.Content{Size: int64(len(data)), SHA256: sum, Open: func(context.Context) (io.ReadCloser, error) {
+			opened++
+			return io.NopCloser(bytes.NewReader(b)), nil
+		}}
+	}
+	for name, b := range map[string][]byte{"short": data[:1<<20], "long": append(bytes.Clone(data), 1), "wrong": bytes.Repeat([]byte("x"), len(data))} {
+		if err := c.PutContent(f.ctx, content(b), f.dir+"/got", nil); err == nil {
+			t.Errorf("%s content was stored", name)
+		}
+		absent(t, f.dir+"/got")
+	}
+	gone := errors.New("the source is gone")
+	broken := content(nil)
+	broken.Open = func(context.Context) (io.ReadCloser, error) { return nil, gone }
+	if err := c.PutContent(f.ctx, broken, f.dir+"/got", nil); err == nil || !strings.Contains(err.Error(), gone.Error()) {
+		t.Errorf("got %v", err)
+	}
+	absent(t, f.dir+"/got")
+	var last host.Progress
+	opened = 0
+	for range 2 { // the second time it is there
+		if err := c.PutContent(f.ctx, content(data), f.dir+"/got", func(p host.Progress) { last = p }); err != nil || last.Done != int64(len(data)) {
+			t.Errorf("%v, %+v", err, last)
+		}
+		same(t, f.dir+"/got", data)
+	}
+	if opened != 1 {
+		t.Errorf("the source was opened %d times", opened)
+	}
+	other, _ := random(t, f.dir+"/other", 1000)
+	if err := c.PutContent(f.ctx, content(data), f.dir+"/other", nil); !errors.Is(err, host.ErrExists) {
+		t.Errorf("over another file: %v", err)
+	}
+	same(t, f.dir+"/other", other)
+}

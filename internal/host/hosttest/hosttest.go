@@ -49,6 +49,7 @@ func Run(t *testing.T, open func(t *testing.T) host.Transport) {
 		{"RelayRefusesOtherContent", testRelayRefuses},
 		{"RelayErrors", testRelayErrors},
 		{"FetchAndPut", testFetchAndPut},
+		{"PutContent", testPutContent},
 		{"Pour", testPour},
 		{"PourFails", testPourFails},
 		{"PourStops", testPourStops},

@@ -132,7 +132,19 @@ func (t *Target) Get(ctx context.Context, key string, offset, length int64) (io.
 	return struct {
 		io.Reader
 		io.Closer
-	}{r, f}, nil
+	}{r, &passing{f, offset, max(length, 0)}}, nil
+}
+
+// passing is a range that is read once: its pages leave the page cache, which
+// the machine's own data needs more. For the kernel it is only a hint.
+type passing struct {
+	f              *os.File
+	offset, length int64 // no length: to the end
+}
+
+func (p *passing) Close() error {
+	_ = unix.Fadvise(int(p.f.Fd()), p.offset, p.length, unix.FADV_DONTNEED)
+	return p.f.Close()
 }
 
 func (t *Target) open(key string) (*os.File, error) {
