@@ -201,7 +201,7 @@ func fetchPart(ctx context.Context, o *vault.Opened, part, path string) (err err
 	if err != nil {
 		return err
 	}
-	_, err = io.CopyBuffer(struct{ io.Writer }{f}, struct{ io.Reader }{r}, make([]byte, 1<<20))
+	_, err = io.CopyBuffer(&durable.Early{File: f}, struct{ io.Reader }{r}, make([]byte, 1<<20))
 	if err == nil {
 		err = f.Sync()
 	}

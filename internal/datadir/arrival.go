@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/salvor-project/salvor/internal/cluster"
+	"github.com/salvor-project/salvor/internal/durable"
 )
 
 // Arrival is a snapshot file that comes as a stream, such as one that is being
@@ -81,7 +82,7 @@ func (w *restorer) land(ctx context.Context, db *os.File, m *meter) (*pageFile, 
 	if err := w.room(body); err != nil {
 		return nil, err
 	}
-	to := &copying{f: db}
+	to, into := db, io.Writer(&durable.Early{File: db})
 	if w.o.Compact {
 		f, err := os.OpenFile(filepath.Join(w.stages[0].dir, "arriving"), os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
 		if err != nil {
@@ -89,12 +90,12 @@ func (w *restorer) land(ctx context.Context, db *os.File, m *meter) (*pageFile, 
 		}
 		defer f.Close()
 		defer os.Remove(f.Name())
-		to = &copying{f: f, lazy: true}
+		to, into = f, f // it need not reach the disk
 	}
-	if err := w.drain(ctx, &feed{path: w.arrival.Name, body: body, hash: true, copyTo: to, copyBytes: body, seen: m.addInt}); err != nil {
+	if err := w.drain(ctx, &feed{path: w.arrival.Name, body: body, hash: true, copyTo: into, copyBytes: body, seen: m.addInt}); err != nil {
 		return nil, err
 	}
-	p, err := openPages(to.f.Name())
+	p, err := openPages(to.Name())
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", w.arrival.Name, err)
 	}

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 
+	"github.com/salvor-project/salvor/internal/durable"
 	"golang.org/x/sys/unix"
 )
 
@@ -45,7 +46,7 @@ func duplicate(ctx context.Context, from, to string, seen func(n int)) (err erro
 		}
 		at += int64(n)
 		seen(n)
-		begun = startWriting(dst, begun, at)
+		begun = durable.StartWriting(dst, begun, at)
 	}
 	return dst.Sync()
 }

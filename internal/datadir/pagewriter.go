@@ -6,12 +6,8 @@ import (
 	"hash/fnv"
 	"os"
 
-	"golang.org/x/sys/unix"
+	"github.com/salvor-project/salvor/internal/durable"
 )
-
-// flushEvery is after how many bytes the kernel is told to begin writing to
-// the disk, so that the fsync at the end finds little left to do.
-const flushEvery = 16 << 20
 
 // pageWriter appends pages to a bbolt file, in the order of their numbers.
 type pageWriter struct {
@@ -77,18 +73,8 @@ func (w *pageWriter) flush() error {
 		w.seen(len(w.buf))
 	}
 	w.buf = w.buf[:0]
-	w.begun = startWriting(w.f, w.begun, w.at)
+	w.begun = durable.StartWriting(w.f, w.begun, w.at)
 	return nil
-}
-
-// startWriting lets the kernel write what lies between two places, when that
-// is much, and gives the place up to which it does. It is only a hint.
-func startWriting(f *os.File, begun, at int64) int64 {
-	if at-begun < flushEvery {
-		return begun
-	}
-	_ = unix.SyncFileRange(int(f.Fd()), begun, at-begun, unix.SYNC_FILE_RANGE_WRITE)
-	return at
 }
 
 // metas writes both meta pages, so that no older state of the db is left, and

@@ -260,30 +260,13 @@ func (w *restorer) takeFile(ctx context.Context, m *meter) (_ *survey, db *os.Fi
 	}()
 	if !w.o.Compact {
 		f.copyBytes = int64(p.meta.end) * int64(p.meta.pageSize)
-		f.copyTo = &copying{f: db}
+		f.copyTo = &durable.Early{File: db}
 		if err := w.room(f.copyBytes); err != nil {
 			return nil, nil, err
 		}
 	}
 	s, err := w.read(ctx, p, f)
 	return s, db, err
-}
-
-// copying is a sequential writer that begins writing to the disk early.
-type copying struct {
-	f         *os.File
-	at, begun int64
-	lazy      bool // the file does not last: leave it in the page cache
-}
-
-func (c *copying) Write(b []byte) (int, error) {
-	n, err := c.f.Write(b)
-	c.at += int64(n)
-	if c.lazy {
-		return n, err
-	}
-	c.begun = startWriting(c.f, c.begun, c.at)
-	return n, err
 }
 
 // read makes the one pass over the source: digest, structure, and what is live.

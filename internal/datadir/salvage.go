@@ -170,7 +170,7 @@ func recreate(ctx context.Context, path string, p *pageFile, work string, t tail
 // copySound copies the pages of a db to f while it makes sure that no etcd uses
 // it and that every page and record holds.
 func copySound(ctx context.Context, path string, p *pageFile, f *os.File, t tail, m *meter) (examined, error) {
-	c := &feed{path: path, copyTo: &copying{f: f}, copyBytes: int64(p.meta.end) * int64(p.meta.pageSize), seen: m.addInt}
+	c := &feed{path: path, copyTo: &durable.Early{File: f}, copyBytes: int64(p.meta.end) * int64(p.meta.pageSize), seen: m.addInt}
 	var db examined
 	feedErr, err := beside(ctx, p, c, func(ctx context.Context) (err error) {
 		db, err = sound(ctx, p, path, checking{index: t.left() > 0, bound: t.revoked, dir: filepath.Dir(f.Name())})

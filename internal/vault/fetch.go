@@ -210,8 +210,8 @@ func (s *sources) report() []Fetched {
 	return all
 }
 
-// chunk fetches one chunk from whichever copy has it right.
-func (s *sources) chunk(ctx context.Context, p catalog.Part, i int) ([]byte, error) {
+// chunk fetches one chunk into b from whichever copy has it right.
+func (s *sources) chunk(ctx context.Context, p catalog.Part, i int, b []byte) ([]byte, error) {
 	tried := map[*source]bool{}
 	var failed []error
 	for {
@@ -221,7 +221,7 @@ func (s *sources) chunk(ctx context.Context, p catalog.Part, i int) ([]byte, err
 		}
 		tried[one] = true
 		begin := time.Now()
-		b, err := s.chunkFrom(ctx, one.t, p, i)
+		b, err := s.chunkFrom(ctx, one.t, p, i, b)
 		if ctx.Err() != nil {
 			s.record(one, 0, 0, nil)
 			return nil, context.Cause(ctx)
@@ -238,11 +238,11 @@ func (s *sources) chunk(ctx context.Context, p catalog.Part, i int) ([]byte, err
 // ErrChunk means that a copy holds a wrong byte.
 var ErrChunk = errors.New("digest is wrong")
 
-func (s *sources) chunkFrom(ctx context.Context, t target.Target, p catalog.Part, i int) ([]byte, error) {
+func (s *sources) chunkFrom(ctx context.Context, t target.Target, p catalog.Part, i int, b []byte) ([]byte, error) {
 	ctx, alive, end := s.v.watch(ctx)
 	defer end()
 	off := int64(i) * p.Chunk
-	b := make([]byte, min(p.Chunk, p.Sealed.Size-off))
+	b = b[:min(p.Chunk, p.Sealed.Size-off)]
 	r, err := t.Get(ctx, key(s.id, p.Object), off, int64(len(b)))
 	if err != nil {
 		return nil, err
@@ -261,7 +261,8 @@ func (s *sources) chunkFrom(ctx context.Context, t target.Target, p catalog.Part
 // window of chunks ahead.
 func (s *sources) stream(ctx context.Context, p catalog.Part, offset int64) io.ReadCloser {
 	ctx, cancel := context.WithCancel(ctx)
-	r := &stream{cancel: cancel, queue: make(chan chan fetched, window-1), skip: offset % p.Chunk}
+	r := &stream{cancel: cancel, queue: make(chan chan fetched, window-1), skip: offset % p.Chunk,
+		size: min(p.Chunk, p.Sealed.Size), free: make(chan []byte, window+1)}
 	go func() {
 		defer close(r.queue)
 		for i := int(offset / p.Chunk); i < len(p.Chunks); i++ {
@@ -272,7 +273,7 @@ func (s *sources) stream(ctx context.Context, p catalog.Part, offset int64) io.R
 				return
 			}
 			go func() {
-				b, err := s.chunk(ctx, p, i)
+				b, err := s.chunk(ctx, p, i, r.buffer())
 				one <- fetched{b, err}
 			}()
 		}

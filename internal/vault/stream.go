@@ -12,6 +12,9 @@ type stream struct {
 	queue    chan chan fetched
 	complete atomic.Bool // the last chunk is in the queue
 	skip     int64       // bytes of the first chunk that are not wanted
+	size     int64       // of a chunk
+	free     chan []byte // chunks that were read
+	whole    []byte      // the chunk of which cur is left
 	cur      []byte
 	err      error
 }
@@ -29,8 +32,9 @@ func (r *stream) Read(p []byte) (int, error) {
 			}
 			continue
 		}
+		r.release()
 		f := <-one
-		r.cur, r.err = f.b, f.err
+		r.whole, r.cur, r.err = f.b, f.b, f.err
 		if r.err == nil {
 			r.cur = r.cur[r.skip:]
 			r.skip = 0
@@ -39,6 +43,28 @@ func (r *stream) Read(p []byte) (int, error) {
 	n := copy(p, r.cur)
 	r.cur = r.cur[n:]
 	return n, nil
+}
+
+// buffer gives room for a chunk.
+func (r *stream) buffer() []byte {
+	select {
+	case b := <-r.free:
+		return b
+	default:
+		return make([]byte, r.size)
+	}
+}
+
+// release gives the chunk that was read back.
+func (r *stream) release() {
+	if r.whole == nil {
+		return
+	}
+	select {
+	case r.free <- r.whole[:cap(r.whole)]:
+	default:
+	}
+	r.whole, r.cur = nil, nil
 }
 
 // Close stops fetching.

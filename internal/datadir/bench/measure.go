@@ -1,15 +1,14 @@
 package main
 
 import (
-	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
-	"strconv"
-	"strings"
-	"time"
+
+	"github.com/salvor-project/salvor/internal/measure"
 )
 
 // result is one measured run in a process of its own.
@@ -31,63 +30,14 @@ func run(ctx context.Context, task string, args ...string) (result, error) {
 		return result{}, err
 	}
 	c := exec.CommandContext(ctx, self, append([]string{"-task", task}, args...)...)
-	c.Stderr = os.Stderr
-	out, err := c.StdoutPipe()
+	var out bytes.Buffer
+	c.Stdout, c.Stderr = &out, os.Stderr
+	cost, err := measure.Run(c)
 	if err != nil {
-		return result{}, err
+		return result{}, fmt.Errorf("%s: %w", task, err)
 	}
-	if err := c.Start(); err != nil {
-		return result{}, err
-	}
-	stop, peak := make(chan struct{}), make(chan int64)
-	go watch(c.Process.Pid, stop, peak)
-	var r result
-	decodeErr := json.NewDecoder(out).Decode(&r)
-	close(stop)
-	r.anonymous = <-peak
-	if err := c.Wait(); err != nil {
-		return r, fmt.Errorf("%s: %w", task, err)
-	}
-	r.cpu = (c.ProcessState.UserTime() + c.ProcessState.SystemTime()).Seconds()
-	return r, decodeErr
-}
-
-// watch samples a process's anonymous memory every 10 ms.
-func watch(pid int, stop <-chan struct{}, peak chan<- int64) {
-	var most int64
-	for {
-		select {
-		case <-stop:
-			peak <- most
-			return
-		case <-time.After(10 * time.Millisecond):
-			most = max(most, anonymous(pid))
-		}
-	}
-}
-
-// anonymous reads RssAnon of /proc/PID/status.
-func anonymous(pid int) int64 {
-	f, err := os.Open(fmt.Sprintf("/proc/%d/status", pid))
-	if err != nil {
-		return 0
-	}
-	defer f.Close()
-	for s := bufio.NewScanner(f); s.Scan(); {
-		if rest, ok := strings.CutPrefix(s.Text(), "RssAnon:"); ok {
-			n, _ := strconv.ParseInt(strings.Fields(rest)[0], 10, 64)
-			return n << 10
-		}
-	}
-	return 0
-}
-
-// cold drops the page cache; it needs root.
-func cold() error {
-	if err := exec.Command("sync").Run(); err != nil {
-		return err
-	}
-	return os.WriteFile("/proc/sys/vm/drop_caches", []byte("3"), 0)
+	r := result{cpu: cost.CPU.Seconds(), anonymous: cost.Anonymous}
+	return r, json.Unmarshal(out.Bytes(), &r)
 }
 
 // warm reads a file once.

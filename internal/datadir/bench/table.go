@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/salvor-project/salvor/internal/measure"
 )
 
 // sheet is one bench.
@@ -29,7 +31,7 @@ func bench(ctx context.Context, dir string, revisions int, rows []string) error 
 	if err := generate(live, subject{revisions: revisions, keys: revisions * 9 / 10, valueSize: 2200, seed: 2}); err != nil {
 		return err
 	}
-	load, _ := os.ReadFile("/proc/loadavg")
+	load := measure.Load()
 	fmt.Printf("Load at the start: %s\n", load)
 	fmt.Println("| what | page cache | against | Salvor | times | CPU, against | Salvor | anonymous memory, against | Salvor |\n|---|---|---|---|---|---|---|---|---|")
 	for _, x := range []struct {
@@ -55,7 +57,7 @@ func bench(ctx context.Context, dir string, revisions int, rows []string) error 
 func (s *sheet) one(isCold bool, task string, args ...string) (result, error) {
 	var err error
 	if isCold {
-		err = cold()
+		err = measure.Cold()
 	} else {
 		err = warm(args[0])
 	}
