@@ -34,6 +34,14 @@ func (c crashed) snapshots(t *testing.T) {
 	if got := must(datadir.ContentOf(t.Context(), c.saved, 0))(t); got != c.live {
 		t.Errorf("content %+v, want %+v", got, c.live)
 	}
+	together, content, err := datadir.InspectContent(t.Context(), c.saved)
+	if s.Path = c.saved; err != nil || content.Value != c.live {
+		t.Errorf("content %+v, want %+v: %v", content, c.live, err)
+	}
+	together.Modified = s.Modified // of a copy
+	if diff := cmp.Diff(s, together); diff != "" {
+		t.Errorf("inspected with its content it is another: %s", diff)
+	}
 	if s := inspect(func(b []byte) []byte { return b[:len(b)-32] }); s.Trailer != cluster.TrailerMissing || !s.DB.OK || len(s.Damage) > 0 {
 		t.Errorf("without trailer: %+v", s)
 	}
@@ -43,6 +51,9 @@ func (c crashed) snapshots(t *testing.T) {
 	}
 	for _, cut := range []int{1000, 4096, 8192 + 512} {
 		s := inspect(func(b []byte) []byte { return b[:len(b)-cut] })
+		if _, content, err := datadir.InspectContent(t.Context(), s.Path); err != nil || content.OK {
+			t.Errorf("cut by %d: content %+v, %v", cut, content, err)
+		}
 		if s.Trailer == cluster.TrailerGood || s.DB.OK || len(s.Damage) != 1 || s.Damage[0].Kind != cluster.DamageDBTruncated {
 			t.Errorf("cut by %d: %+v", cut, s)
 		}

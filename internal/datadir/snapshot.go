@@ -15,6 +15,24 @@ import (
 // verified. What is no db makes DB unknown with the reason; the error is for
 // what cannot be opened or read at all.
 func InspectSnapshot(ctx context.Context, path string) (cluster.SnapshotFacts, error) {
+	return inspectSnapshot(ctx, path, nil)
+}
+
+// InspectContent is InspectSnapshot with the fingerprint of what is live at the
+// newest revision, from the same reading; it is unknown where there is damage.
+func InspectContent(ctx context.Context, path string) (cluster.SnapshotFacts, cluster.Known[cluster.Content], error) {
+	found := cluster.Unknown[cluster.Content]("the snapshot is damaged")
+	s, err := inspectSnapshot(ctx, path, func(live *survey, db examined) error {
+		c, err := live.content(ctx, db.Revision)
+		found = cluster.From(c, err)
+		return ctx.Err()
+	})
+	return s, found, err
+}
+
+// inspectSnapshot gives a snapshot's live records to what wants them, if it is
+// sound.
+func inspectSnapshot(ctx context.Context, path string, sound func(*survey, examined) error) (cluster.SnapshotFacts, error) {
 	info, err := os.Stat(path)
 	if err != nil {
 		return cluster.SnapshotFacts{}, fmt.Errorf("inspect snapshot: %w", err)
@@ -42,12 +60,22 @@ func InspectSnapshot(ctx context.Context, path string) (cluster.SnapshotFacts, e
 	defer p.close()
 	var db examined
 	var damage []cluster.Damage
+	how, live := checking{}, newSurvey(p, 0)
+	if sound != nil {
+		how.also = live.visitor(newKeyTable[newest](), false)
+	}
 	feedErr, err := beside(ctx, p, &digests, func(ctx context.Context) (err error) {
-		db, damage, err = examine(ctx, p, path, checking{})
+		db, damage, err = examine(ctx, p, path, how)
 		return err
 	})
 	if feedErr != nil || ctx.Err() != nil {
 		return s, fmt.Errorf("inspect snapshot: %w", errors.Join(feedErr, ctx.Err()))
+	}
+	if sound != nil && err == nil && len(damage) == 0 && !p.inUse {
+		live.all = db.walked.all
+		if err := sound(live, db); err != nil {
+			return s, fmt.Errorf("inspect snapshot: %w", err)
+		}
 	}
 	s.SHA256, s.Trailer = digests.sum, digests.trailer
 	s.Damage, s.Keys = damage, db.keys

@@ -86,7 +86,7 @@ type Image struct {
 
 // checkImage only reads; there is nothing that could be half done.
 func checkImage(ctx context.Context, a plan.CheckImage) (any, error) {
-	s, err := datadir.InspectSnapshot(ctx, a.Path)
+	s, content, err := datadir.InspectContent(ctx, a.Path)
 	if err != nil {
 		return nil, fmt.Errorf("check image: %w", err)
 	}
@@ -101,13 +101,12 @@ func checkImage(ctx context.Context, a plan.CheckImage) (any, error) {
 	case !s.DB.OK:
 		return nil, fmt.Errorf("check image %s: %s", a.Path, s.DB.Why)
 	}
-	db := s.DB.Value
-	content, err := datadir.ContentOf(ctx, a.Path, db.Revision)
-	if err != nil {
-		return nil, fmt.Errorf("check image: %w", err)
+	if !content.OK {
+		return nil, fmt.Errorf("check image %s: %s", a.Path, content.Why)
 	}
+	db := s.DB.Value
 	return Image{Image: a.Path, SHA256: s.SHA256, Bytes: s.Size, Revision: db.Revision,
-		CompactRevision: db.CompactRevision, Keys: content.Keys, Content: content}, nil
+		CompactRevision: db.CompactRevision, Keys: content.Value.Keys, Content: content.Value}, nil
 }
 
 // snapshotDone: the file is there and whole.
