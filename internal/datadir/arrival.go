@@ -66,10 +66,15 @@ func (w *restorer) takeArrival(ctx context.Context, m *meter) (_ *survey, db *os
 		return nil, nil, err
 	}
 	p.ahead.on = true
+	synced := make(chan error, 1)
+	go func() { synced <- db.Sync() }() // what is still on its way to the disk, beside the walk
 	s, err := takeSurvey(ctx, p, 0, false, filepath.Dir(w.stages[0].db()))
 	if err != nil {
+		err = w.damaged(ctx, err)
+	}
+	if err = errors.Join(err, <-synced); err != nil {
 		p.close()
-		return nil, nil, w.damaged(ctx, err)
+		return nil, nil, err
 	}
 	return s, db, nil
 }

@@ -60,9 +60,10 @@ func inspectSnapshot(ctx context.Context, path string, sound func(*survey, exami
 	defer p.close()
 	var db examined
 	var damage []cluster.Damage
-	how, live := checking{}, newSurvey(p, 0)
+	how, live := checking{}, newSurvey(p, 0, "")
+	defer live.close()
 	if sound != nil {
-		how.also = live.visitor(newKeyTable[newest](), false)
+		how.also = live.visitor(false)
 	}
 	feedErr, err := beside(ctx, p, &digests, func(ctx context.Context) (err error) {
 		db, damage, err = examine(ctx, p, path, how)
@@ -73,7 +74,10 @@ func inspectSnapshot(ctx context.Context, path string, sound func(*survey, exami
 	}
 	if sound != nil && err == nil && len(damage) == 0 && !p.inUse {
 		live.all = db.walked.all
-		if err := sound(live, db); err != nil {
+		if err = live.finish(ctx); err == nil {
+			err = sound(live, db)
+		}
+		if err != nil {
 			return s, fmt.Errorf("inspect snapshot: %w", err)
 		}
 	}
