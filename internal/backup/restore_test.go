@@ -55,6 +55,7 @@ func newKept(t *testing.T) kept {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = k.v.Close() }) // folders
+	prepared(t, k.v)
 	k.snapshot = aSnapshot(t, 6000, 4000)
 	of := catalog.Cluster{Name: "c", ID: "1"}
 	b, err := k.v.Begin(t.Context(), of, time.Time{})
