@@ -15,6 +15,9 @@ type Facts struct {
 	// BackupsDown are targets of the vault that did not answer, while others
 	// did.
 	BackupsDown []string `json:"backupsDown,omitempty"`
+	// Outside are the load balancer and the API servers as the coordinator
+	// itself reaches them; empty when the configuration names none.
+	Outside []APIServer `json:"outside,omitempty"`
 }
 
 // HostFacts is what was found on one machine.
@@ -315,8 +318,8 @@ type SnapshotFacts struct {
 	Damage []Damage `json:"damage,omitempty"`
 	// Device identifies the file system on its machine; 0 when not known.
 	Device uint64 `json:"device,omitempty"`
-	// Hazards is what in its objects would hurt after a restore; asked for the
-	// newest sound snapshot of each host.
+	// Hazards is what in its objects would hurt after a restore; asked for
+	// sound snapshots.
 	Hazards Known[Hazards] `json:"hazards,omitzero"`
 }
 

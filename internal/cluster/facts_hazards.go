@@ -41,6 +41,43 @@ type Hazards struct {
 	// Dangling are objects all of whose owners are missing from the data: the
 	// garbage collector would delete them.
 	Dangling Names `json:"dangling,omitzero"`
+	// Policies are admission policies that deny everything they match because
+	// the data does not have the kind of their parameters.
+	Policies Names `json:"policies,omitzero"`
+	// Aggregated are APIs that another server in the cluster serves, with a
+	// service that has no ready endpoint in the data; Converters custom resource
+	// definitions whose conversion webhook is such a service.
+	Aggregated Names `json:"aggregated,omitzero"`
+	Converters Names `json:"converters,omitzero"`
+	// Unserved are custom resource definitions with objects stored in a version
+	// that they do not have any more.
+	Unserved Names `json:"unserved,omitzero"`
+	// Attachments are volumes attached to nodes that are not in the data, or
+	// attachments of volumes that are not.
+	Attachments Names `json:"attachments,omitzero"`
+	// GitOps are objects that put the cluster into a state which is written
+	// down elsewhere, and do so by themselves.
+	GitOps Names `json:"gitOps,omitzero"`
+	// Autoscalers may change the number of pods as soon as they run.
+	Autoscalers Names `json:"autoscalers,omitzero"`
+	// External are services with an address or load balancer outside of the
+	// cluster.
+	External Names `json:"external,omitzero"`
+	// Leases are held in the name of machines that are not in the data, or
+	// renewed later than the machine's clock says.
+	Leases Names `json:"leases,omitzero"`
+	// Stores are places beside this etcd that hold state of the cluster: what
+	// names them, and which.
+	Stores []string `json:"stores,omitempty"`
+	// Admins are who has the role cluster-admin, as "Group/NAME" or
+	// "User/NAME".
+	Admins []string `json:"admins,omitempty"`
+	// DataPlane is what on the nodes lives on a view of the API and has to be
+	// looked after, in the order in which it is restarted.
+	DataPlane []string `json:"dataPlane,omitempty"`
+	// Pods are, by node, the first eight signs of the uid of each pod that the
+	// data has there; nodes that the configuration does not name are left out.
+	Pods map[string][]string `json:"pods,omitempty"`
 	// Missing are the objects without which no cluster of Kubernetes stands.
 	Missing []string `json:"missing,omitempty"`
 	// Unreadable are objects that could not be decoded.
@@ -73,11 +110,21 @@ type Webhook struct {
 	// Service is NAMESPACE/NAME of the backend.
 	Service string `json:"service"`
 	// Hits names what it stands in the way of: "pods", "nodes", "leases",
-	// "namespaces", "everything".
+	// "namespaces", "workloads", …, "everything".
 	Hits []string `json:"hits"`
 	// Backend is false when the data holds no such service or no ready
 	// endpoint of it.
 	Backend bool `json:"backend"`
+	// Namespaces are those of the data that its selector takes in, Pods the
+	// number of stored pods that both its selectors match.
+	Namespaces Names `json:"namespaces,omitzero"`
+	Pods       int64 `json:"pods,omitempty"`
+	// Own tells that its backend's own namespace is among them: then the
+	// backend cannot be started either.
+	Own bool `json:"own,omitempty"`
+	// Conditions tells that matchConditions, which were not evaluated, may let
+	// some pass.
+	Conditions bool `json:"conditions,omitempty"`
 }
 
 // EncryptedWith is one key of encryption at rest as the values name it.

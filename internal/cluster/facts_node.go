@@ -19,10 +19,15 @@ type NodeFacts struct {
 	// APIServers are the API servers as this machine reaches them.
 	APIServers []APIServer `json:"apiServers,omitempty"`
 	// Fences are the drop-ins by which Salvor keeps systemd units from being
-	// started, and FencedBy is the newest case of which the machine keeps a
-	// mirror, empty when there is none.
+	// started, and FencedBy is the case whose mirrored journal on this machine says
+	// that it did; empty when none says so.
 	Fences   Known[[]string] `json:"fences,omitzero"`
 	FencedBy string          `json:"fencedBy,omitempty"`
+	// Objects is what the API says of a few deciding objects, asked from this
+	// machine with a kubeconfig that lies on it.
+	Objects Known[APIObjects] `json:"objects,omitzero"`
+	// Pods are the pods that the container runtime runs.
+	Pods Known[[]RunningPod] `json:"pods,omitzero"`
 	// Places are the folders of snapshots as they were found.
 	Places []BackupPlace `json:"places,omitempty"`
 }
@@ -93,8 +98,9 @@ type KubernetesFacts struct {
 	Present   bool              `json:"present"`
 	Manifests Known[[]Manifest] `json:"manifests"`
 	// Parked are the manifests that Salvor keeps beside the kubelet's folder,
-	// so that their pods do not run, and ParkedBy is the newest case of which
-	// the machine keeps a mirror, empty when there is none.
+	// so that their pods do not run. ParkedBy is the case whose mirrored journal
+	// on this machine says that it held one of them back and did not let it go;
+	// empty when none says so.
 	Parked   Known[[]Manifest]        `json:"parked,omitzero"`
 	ParkedBy string                   `json:"parkedBy,omitempty"`
 	Certs    []KubeCertificate        `json:"certificates,omitempty"`
@@ -231,6 +237,8 @@ type APIServer struct {
 	Live        Known[APIHealth]   `json:"live"`
 	Ready       Known[APIHealth]   `json:"ready"`
 	Version     string             `json:"version,omitempty"`
+	// At is when the answer was there, by the clock of who asked.
+	At time.Time `json:"at,omitzero"`
 }
 
 // The layers of APIServer.Layer.

@@ -20,6 +20,7 @@ const (
 	labelPod       = "io.kubernetes.pod.name"
 	labelNamespace = "io.kubernetes.pod.namespace"
 	labelContainer = "io.kubernetes.container.name"
+	labelUID       = "io.kubernetes.pod.uid"
 )
 
 // answerLimit is how long a runtime may take to answer a question. One whose
@@ -168,4 +169,34 @@ func (c *Client) Runs(ctx context.Context, p Pod) (bool, error) {
 		}
 	}
 	return false, err
+}
+
+// annotationSource tells how a kubelet came to know a pod
+// (k8s.io/kubernetes pkg/kubelet/types/pod_update.go).
+const annotationSource = "kubernetes.io/config.source"
+
+// Running is one pod that runs here.
+type Running struct {
+	Pod
+	UID string
+	// Static tells a pod from a manifest: the API has a mirror of it at most.
+	Static  bool
+	Created time.Time
+}
+
+// Pods lists the pods with a sandbox that is ready.
+func (c *Client) Pods(ctx context.Context) ([]Running, error) {
+	ctx, cancel := context.WithTimeout(ctx, answerLimit)
+	defer cancel()
+	ready := &cri.PodSandboxFilter{State: &cri.PodSandboxStateValue{State: cri.PodSandboxState_SANDBOX_READY}}
+	r, err := c.runtime.ListPodSandbox(ctx, &cri.ListPodSandboxRequest{Filter: ready})
+	if err != nil {
+		return nil, fmt.Errorf("list pods: %w", err)
+	}
+	var out []Running
+	for _, s := range r.Items {
+		out = append(out, Running{Pod: Pod{s.Labels[labelNamespace], s.Labels[labelPod]}, UID: s.Labels[labelUID],
+			Static: s.Annotations[annotationSource] != "" && s.Annotations[annotationSource] != "api", Created: time.Unix(0, s.CreatedAt)})
+	}
+	return out, nil
 }

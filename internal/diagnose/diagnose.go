@@ -26,7 +26,7 @@ func Diagnose(f cluster.Facts) Diagnosis {
 		doubtAll(d.Candidates)
 	}
 	for i, c := range d.Candidates {
-		d.Candidates[i].Hazards = v.hazardTexts(c)
+		d.Candidates[i].Hazards, d.Candidates[i].HazardsUnknown = v.hazardTexts(c)
 	}
 	if f, ok := root(d.Findings); ok {
 		d.Cause = &Cause{Code: f.Code, Subject: f.Subject, Confidence: f.Confidence, Against: f.Against}
@@ -165,6 +165,25 @@ func (v view) hidden() []string {
 		if blind && !told[h.Name] {
 			told[h.Name] = true
 			out = append(out, h.Name)
+		}
+	}
+	return append(out, v.hiddenObjects(told)...)
+}
+
+// hiddenObjects are the hosts that could not tell what the API says, where no
+// other could either, and the addresses that the coordinator could not try.
+func (v view) hiddenObjects(told map[string]bool) []string {
+	var out []string
+	answered := len(v.objects()) > 0
+	for _, h := range v.facts.Hosts {
+		if h.Reached.OK && !answered && h.Node.Objects.Why != "" && !told[h.Name] {
+			out = append(out, h.Name)
+		}
+	}
+	for _, a := range v.facts.Outside {
+		if a.Layer == "" && !told[a.URL] {
+			told[a.URL] = true
+			out = append(out, a.URL)
 		}
 	}
 	return out

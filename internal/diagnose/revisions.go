@@ -20,7 +20,7 @@ func (v view) highest() cluster.Known[int64] {
 			note(r.Value)
 		}
 	}
-	witnesses, snapshots := v.outside()
+	witnesses, snapshots := v.testimonies()
 	for _, r := range witnesses {
 		note(r)
 	}
@@ -36,9 +36,9 @@ func (v view) highest() cluster.Known[int64] {
 // disbelieved: a few rebuilds, each of which moves a thousand million ahead.
 const maxLead = 10_000_000_000
 
-// outside gives the revisions that witnesses and snapshots of this cluster have
+// testimonies gives the revisions that witnesses and snapshots of this cluster have
 // seen, without what is not believable.
-func (v view) outside() (witnesses, snapshots []int64) {
+func (v view) testimonies() (witnesses, snapshots []int64) {
 	base := int64(0)
 	for _, h := range v.facts.Hosts {
 		for _, s := range h.Snapshots {
@@ -79,7 +79,7 @@ func (v view) seen() cluster.Known[int64] {
 			note(m.facts.Disk.Value.DB.Value.Revision)
 		}
 	}
-	witnesses, snapshots := v.outside()
+	witnesses, snapshots := v.testimonies()
 	for _, r := range append(witnesses, snapshots...) {
 		note(r)
 	}

@@ -89,39 +89,110 @@ func (v view) serving() int {
 	return n
 }
 
-// findBalancerDown finds addresses that lead to no API server although one is
-// ready when it is asked directly.
-func findBalancerDown(v view) []sighting {
-	var out []sighting
-	told := map[string]bool{}
-	for _, a := range v.apis(false) {
-		if a.api.Layer == cluster.LayerHTTP || told[a.api.URL] || v.serving() == 0 || v.isDirect(a.api.URL) {
-			continue
+// here is what the coordinator's machine is called in a finding.
+const here = "salvor"
+
+// outside are the ways that the coordinator itself tried.
+func (v view) outside(direct bool) []apiView {
+	var out []apiView
+	for _, a := range v.facts.Outside {
+		if a.Direct == direct && a.Layer != "" {
+			out = append(out, apiView{here, a})
 		}
-		told[a.api.URL] = true
-		out = append(out, sighting{a.api.URL, []any{a.host, a.api.Layer, a.api.Why, v.serving()},
-			[]string{fmt.Sprintf("from %s: %s (%s): %s", a.host, a.api.URL, a.api.Named, a.api.Why), fmt.Sprintf("asked directly, %d API server(s) are ready", v.serving())}})
 	}
 	return out
 }
 
-// isDirect tells whether an address is that of one API server itself: where
-// there is no load balancer, kubeconfigs name one of them.
-func (v view) isDirect(u string) bool {
-	for _, a := range v.apis(true) {
-		if a.api.URL == u {
+// seesOutside tells whether the coordinator reaches an API server that is
+// ready: only then does a load balancer that it cannot reach say something of
+// the load balancer.
+func (v view) seesOutside() bool {
+	for _, a := range v.outside(true) {
+		if ready(a.api) {
 			return true
 		}
 	}
 	return false
 }
 
+// balancers are the ways over a load balancer, from the machines and from the
+// coordinator, without addresses that are those of one API server.
+func (v view) balancers() []apiView {
+	direct := map[string]bool{}
+	for _, a := range append(v.apis(true), v.outside(true)...) {
+		direct[a.api.URL] = true
+	}
+	var out []apiView
+	for _, a := range append(v.apis(false), v.outside(false)...) {
+		if !direct[a.api.URL] {
+			out = append(out, a)
+		}
+	}
+	return out
+}
+
+// findBalancerDown finds addresses that lead to no API server although one is
+// ready when it is asked directly. One that machines reach and the coordinator
+// does not is not down.
+func findBalancerDown(v view) []sighting {
+	var out []sighting
+	at := map[string]int{}
+	for _, a := range v.balancers() {
+		alive := v.serving()
+		if a.host == here {
+			if alive = 0; v.seesOutside() && !v.reachedInside(a.api.URL) {
+				alive = len(v.outside(true))
+			}
+		}
+		if a.api.Layer == cluster.LayerHTTP || alive == 0 {
+			continue
+		}
+		line := fmt.Sprintf("from %s: %s (%s): %s works, then: %s", a.host, a.api.URL, a.api.Named, a.api.Layer, a.api.Why)
+		if i, told := at[a.api.URL]; told {
+			out[i].evidence = append(out[i].evidence, line)
+			continue
+		}
+		at[a.api.URL] = len(out)
+		out = append(out, sighting{a.api.URL, []any{a.host, a.api.Layer, a.api.Why, alive},
+			[]string{fmt.Sprintf("asked directly, %d API server(s) are ready", alive), line}})
+	}
+	return out
+}
+
+// reachedInside tells whether a machine reaches an address, and whether any
+// tried.
+func (v view) reachedInside(u string) bool {
+	for _, a := range v.apis(false) {
+		if a.api.URL == u && a.api.Layer == cluster.LayerHTTP {
+			return true
+		}
+	}
+	return false
+}
+
+// findBalancerNotFromUs finds addresses that the machines reach and the
+// coordinator, which reaches the API servers themselves, does not: a firewall,
+// a name or a route between.
+func findBalancerNotFromUs(v view) []sighting {
+	var out []sighting
+	told := map[string]bool{}
+	for _, a := range v.outside(false) {
+		if a.api.Layer == cluster.LayerHTTP || told[a.api.URL] || !v.seesOutside() || !v.reachedInside(a.api.URL) {
+			continue
+		}
+		told[a.api.URL] = true
+		out = append(out, sighting{a.api.URL, []any{a.api.Layer, a.api.Why},
+			[]string{fmt.Sprintf("from the coordinator: %s: %s works, then: %s; the machines reach it, and the coordinator reaches API servers directly", a.api.URL, a.api.Layer, a.api.Why)}})
+	}
+	return out
+}
+
 // findBalancerUnready finds that a load balancer leads to an API server that
 // says of itself that it is not ready, although another one is.
 func findBalancerUnready(v view) []sighting {
 	var out []sighting
-	for _, a := range v.apis(false) {
-		if a.api.Ready.OK && !a.api.Ready.Value.OK && v.serving() > 0 && !v.isDirect(a.api.URL) {
+	for _, a := range v.balancers() {
+		if a.api.Ready.OK && !a.api.Ready.Value.OK && v.serving() > 0 {
 			out = append(out, sighting{a.api.URL, []any{a.host, v.serving()},
 				[]string{fmt.Sprintf("from %s: %s/readyz says %d (%s); %d API server(s) are ready", a.host, a.api.URL, a.api.Ready.Value.Status,
 					strings.Join(a.api.Ready.Value.Failed, ", "), v.serving())}})
@@ -140,7 +211,7 @@ func findBalancerOther(v view) []sighting {
 		}
 	}
 	var out []sighting
-	for _, a := range v.apis(false) {
+	for _, a := range append(v.apis(false), v.outside(false)...) {
 		c := a.api.Certificate
 		if len(issuers) > 0 && c.OK && !issuers[c.Value.Issuer] {
 			out = append(out, sighting{a.api.URL, []any{c.Value.Subject, c.Value.Issuer},

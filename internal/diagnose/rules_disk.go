@@ -322,6 +322,11 @@ func (v view) isEndpoint(address string) bool {
 			}
 		}
 	}
+	for _, a := range v.facts.Outside {
+		if urlHost(a.URL) == address {
+			return true
+		}
+	}
 	for _, m := range v.members {
 		for _, u := range append(append([]string{}, m.cfg.PeerURLs...), m.cfg.ClientURLs...) {
 			if urlHost(u) == address {

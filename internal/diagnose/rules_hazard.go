@@ -13,6 +13,7 @@ type hazardous struct {
 	subject string
 	host    string
 	hazards cluster.Hazards
+	db      cluster.Known[cluster.DB]
 }
 
 // toRestore are the data that a recovery would put back: the chosen snapshot
@@ -28,7 +29,7 @@ func (v view) findRestore() []hazardous {
 			continue
 		}
 		if h := v.hazardsOf(c); h.OK {
-			return []hazardous{{c.ID, c.Host, h.Value}}
+			return []hazardous{{c.ID, c.Host, h.Value, v.dbOf(c)}}
 		}
 	}
 	return nil
@@ -54,89 +55,65 @@ func (v view) hazardsOf(c Candidate) cluster.Known[cluster.Hazards] {
 	return cluster.Known[cluster.Hazards]{}
 }
 
-// hazardTexts are the hazards of any candidate, in words.
-func (v view) hazardTexts(c Candidate) []say.Text {
+// hazardTexts are the hazards of any candidate, in words; unknown says why its
+// objects could not be read.
+func (v view) hazardTexts(c Candidate) (texts []say.Text, unknown *say.Text) {
+	if c.Integrity == Unusable || c.Kind == FromQuorum || c.Kind == FromDisks {
+		return nil, nil // nothing is put back from it
+	}
 	h := v.hazardsOf(c)
 	if !h.OK {
-		return nil
+		why := say.New("candidate.hazards-unread", h.Why)
+		switch {
+		case c.Kind == FromVault:
+			why = say.New("candidate.hazards-fetch")
+		case h.Why == "":
+			why = say.New("candidate.hazards-unasked")
+		}
+		return nil, &why
 	}
-	var out []say.Text
-	one := []hazardous{{c.ID, c.Host, h.Value}}
+	one := []hazardous{{c.ID, c.Host, h.Value, v.dbOf(c)}}
 	for _, r := range hazardRules() {
-		for _, s := range v.hazardSightings(r.code, one) {
-			out = append(out, say.New("finding."+string(r.code), append([]any{s.subject}, s.args...)...))
+		for _, s := range r.hazard(v, one) {
+			texts = append(texts, say.New("finding."+string(r.code), append([]any{s.subject}, s.args...)...))
 		}
 	}
-	return out
+	return texts, nil
 }
 
-func (v view) hazardSightings(code Code, in []hazardous) []sighting {
-	switch code {
-	case HazardEncryption:
-		return hazardEncryption(in)
-	case HazardEssentials:
-		return hazardNames(in, func(h cluster.Hazards) cluster.Names {
-			return cluster.Names{Count: int64(len(h.Missing)), First: h.Missing}
-		})
-	case HazardAuthority:
-		return hazardAuthority(v, in)
-	case HazardTokens:
-		return hazardTokens(in)
-	case HazardWebhook:
-		return hazardWebhooks(in)
-	case HazardLeases:
-		return hazardLeases(v, in)
-	case HazardNodes:
-		return hazardNodes(v, in)
-	case HazardVolumes:
-		return hazardNames(in, func(h cluster.Hazards) cluster.Names { return h.Volumes })
-	case HazardJobs:
-		return hazardJobs(in)
-	case HazardGroups:
-		return hazardNames(in, func(h cluster.Hazards) cluster.Names { return h.Gone })
-	case HazardDeleting:
-		return hazardNames(in, func(h cluster.Hazards) cluster.Names { return h.Deleting })
-	case HazardDangling:
-		return hazardNames(in, func(h cluster.Hazards) cluster.Names { return h.Dangling })
+// dbOf is the db of a candidate, as far as it was read.
+func (v view) dbOf(c Candidate) cluster.Known[cluster.DB] {
+	if c.Kind == FromSnapshot {
+		h, _ := v.facts.Host(c.Host)
+		for _, s := range h.Snapshots {
+			if s.Path == c.Path {
+				return s.DB
+			}
+		}
 	}
-	return nil
-}
-
-func findHazardEncryption(v view) []sighting { return hazardEncryption(v.toRestore()) }
-func findHazardAuthority(v view) []sighting  { return hazardAuthority(v, v.toRestore()) }
-func findHazardTokens(v view) []sighting     { return hazardTokens(v.toRestore()) }
-func findHazardWebhooks(v view) []sighting   { return hazardWebhooks(v.toRestore()) }
-func findHazardLeases(v view) []sighting     { return hazardLeases(v, v.toRestore()) }
-func findHazardNodes(v view) []sighting      { return hazardNodes(v, v.toRestore()) }
-func findHazardJobs(v view) []sighting       { return hazardJobs(v.toRestore()) }
-func findHazardEssentials(v view) []sighting {
-	return hazardNames(v.toRestore(), func(h cluster.Hazards) cluster.Names {
-		return cluster.Names{Count: int64(len(h.Missing)), First: h.Missing}
-	})
-}
-func findHazardVolumes(v view) []sighting {
-	return hazardNames(v.toRestore(), func(h cluster.Hazards) cluster.Names { return h.Volumes })
-}
-func findHazardGroups(v view) []sighting {
-	return hazardNames(v.toRestore(), func(h cluster.Hazards) cluster.Names { return h.Gone })
-}
-func findHazardDeleting(v view) []sighting {
-	return hazardNames(v.toRestore(), func(h cluster.Hazards) cluster.Names { return h.Deleting })
-}
-func findHazardDangling(v view) []sighting {
-	return hazardNames(v.toRestore(), func(h cluster.Hazards) cluster.Names { return h.Dangling })
+	for _, m := range v.members {
+		if c.Kind == FromSurvivor && m.cfg.Name == c.DB {
+			return m.facts.Disk.Value.DB
+		}
+	}
+	return cluster.Known[cluster.DB]{}
 }
 
 // hazardNames tells a list of objects.
-func hazardNames(in []hazardous, of func(cluster.Hazards) cluster.Names) []sighting {
-	var out []sighting
-	for _, h := range in {
-		if n := of(h.hazards); n.Count > 0 {
-			out = append(out, sighting{h.subject, []any{n.Count, some(n.First)}, n.First})
+func hazardNames(of func(cluster.Hazards) cluster.Names) finder {
+	return func(_ view, in []hazardous) []sighting {
+		var out []sighting
+		for _, h := range in {
+			if n := of(h.hazards); n.Count > 0 {
+				out = append(out, sighting{h.subject, []any{n.Count, some(n.First)}, n.First})
+			}
 		}
+		return out
 	}
-	return out
 }
+
+// listed is a list that is complete as Names are.
+func listed(list []string) cluster.Names { return cluster.Names{Count: int64(len(list)), First: list} }
 
 // some shows the first few of a list.
 func some(list []string) string {
@@ -148,7 +125,7 @@ func some(list []string) string {
 
 // hazardEncryption tells values whose key is certainly not in the encryption
 // configuration at hand, or does not open them.
-func hazardEncryption(in []hazardous) []sighting {
+func hazardEncryption(_ view, in []hazardous) []sighting {
 	var out []sighting
 	for _, h := range in {
 		for _, e := range h.hazards.Encrypted {
@@ -185,7 +162,7 @@ func hazardAuthority(v view, in []hazardous) []sighting {
 	return out
 }
 
-func hazardTokens(in []hazardous) []sighting {
+func hazardTokens(_ view, in []hazardous) []sighting {
 	var out []sighting
 	for _, h := range in {
 		if t := h.hazards.TokensSigned; t.OK && !t.Value {
@@ -195,14 +172,14 @@ func hazardTokens(in []hazardous) []sighting {
 	return out
 }
 
-func hazardWebhooks(in []hazardous) []sighting {
+func hazardWebhooks(_ view, in []hazardous) []sighting {
 	var out []sighting
 	for _, h := range in {
 		s := sighting{subject: h.subject}
 		var list []string
 		for _, w := range h.hazards.Webhooks {
 			list = append(list, fmt.Sprintf("%s (%s → %s)", w.Object, strings.Join(w.Hits, "+"), w.Service))
-			s.evidence = append(s.evidence, fmt.Sprintf("%s: webhook %s fails closed, asks service %s for %s", w.Object, w.Name, w.Service, strings.Join(w.Hits, ", ")))
+			s.evidence = append(s.evidence, webhookEvidence(w))
 		}
 		if len(list) > 0 {
 			s.args = []any{len(list), some(list)}
@@ -210,6 +187,24 @@ func hazardWebhooks(in []hazardous) []sighting {
 		}
 	}
 	return out
+}
+
+// webhookEvidence says what a webhook stands in the way of, and how much.
+func webhookEvidence(w cluster.Webhook) string {
+	line := fmt.Sprintf("%s: webhook %s fails closed, asks service %s for %s", w.Object, w.Name, w.Service, strings.Join(w.Hits, ", "))
+	if w.Namespaces.Count > 0 {
+		line += fmt.Sprintf("; it takes in %d namespaces (%s) with %d stored pods", w.Namespaces.Count, some(w.Namespaces.First), w.Pods)
+	}
+	if w.Own {
+		line += "; its own backend's namespace is among them, so the backend cannot start either"
+	}
+	if !w.Backend {
+		line += "; no endpoint of its service is ready"
+	}
+	if w.Conditions {
+		line += "; its matchConditions, not evaluated here, may let some pass"
+	}
+	return line
 }
 
 // hazardLeases tells addresses of API servers that no configured host has.
@@ -279,7 +274,7 @@ func hazardNodes(v view, in []hazardous) []sighting {
 	return out
 }
 
-func hazardJobs(in []hazardous) []sighting {
+func hazardJobs(_ view, in []hazardous) []sighting {
 	var out []sighting
 	for _, h := range in {
 		j, c := h.hazards.Jobs, h.hazards.CronJobs

@@ -163,10 +163,8 @@ func findHeldBack(v view) []sighting {
 			pods = append(pods, f.Pod.Value.Name)
 			evidence = append(evidence, fmt.Sprintf("%s: pod %s", f.Path, f.Pod.Value.Name))
 		}
-		by := k.facts.ParkedBy
-		if by == "" {
-			by = "?"
-		}
+		by, line := heldBy(k.facts.ParkedBy)
+		evidence = append(evidence, line)
 		out = append(out, sighting{k.host, []any{strings.Join(pods, ", "), path.Dir(k.facts.Parked.Value[0].Path), by}, evidence})
 	}
 	return out
@@ -184,11 +182,8 @@ func findFenced(v view) []sighting {
 		for _, f := range fences {
 			units = append(units, strings.TrimSuffix(path.Base(path.Dir(f)), ".d"))
 		}
-		by := h.Node.FencedBy
-		if by == "" {
-			by = "?"
-		}
-		out = append(out, sighting{h.Name, []any{strings.Join(units, ", "), fences[0], by}, fences})
+		by, evidence := heldBy(h.Node.FencedBy)
+		out = append(out, sighting{h.Name, []any{strings.Join(units, ", "), fences[0], by}, append(append([]string{}, fences...), evidence)})
 	}
 	return out
 }
@@ -255,4 +250,12 @@ func findControllersDown(v view) []sighting {
 		}
 	}
 	return out
+}
+
+// heldBy says which case holds something back, and how that is known.
+func heldBy(name string) (by, evidence string) {
+	if name == "" {
+		return "?", "no journal of a case on this machine says who did so"
+	}
+	return name, "the journal of case " + name + " on this machine says that it did so and did not let go"
 }

@@ -13,25 +13,3 @@ func backupRules() []rule {
 		{code: BackupSameDisk, severity: Info, needs: []Need{NeedFileSystems}, find: findBackupSameDisk},
 	}
 }
-
-// hazardRules are told only when the data is about to be put back: what of it
-// would hurt afterwards.
-func hazardRules() []rule {
-	h := func(c Code, s Severity, find func(view) []sighting, refs ...string) rule {
-		return rule{code: c, severity: s, needs: []Need{NeedHazards}, find: find, passing: true, references: refs}
-	}
-	return []rule{
-		h(HazardEncryption, Critical, findHazardEncryption, "rancher/rke#2559", "kubernetes/kubernetes#66844"),
-		h(HazardEssentials, Warning, findHazardEssentials),
-		h(HazardAuthority, Warning, findHazardAuthority, "k0sproject/k0sctl#971", "kubernetes/kubeadm#2027"),
-		h(HazardTokens, Warning, findHazardTokens, "kubernetes/kops#7054"),
-		h(HazardWebhook, Warning, findHazardWebhooks, "openkruise/kruise#343", "open-policy-agent/gatekeeper#725", "cozystack/cozystack#3125"),
-		h(HazardLeases, Warning, findHazardLeases, "kubernetes/kubernetes#86812", "kopeio/etcd-manager#248"),
-		h(HazardNodes, Info, findHazardNodes, "k0sproject/k0sctl#971"),
-		h(HazardVolumes, Warning, findHazardVolumes, "openshift/openshift-docs#33930"),
-		h(HazardJobs, Info, findHazardJobs),
-		h(HazardGroups, Warning, findHazardGroups),
-		h(HazardDeleting, Info, findHazardDeleting),
-		h(HazardDangling, Info, findHazardDangling),
-	}
-}

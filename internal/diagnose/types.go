@@ -230,6 +230,9 @@ type Candidate struct {
 	Why say.Text `json:"why"`
 	// Hazards are what would hurt of its objects after it was put back.
 	Hazards []say.Text `json:"hazards,omitempty"`
+	// HazardsUnknown says why its objects could not be read; nil when they
+	// were, and when nothing of it would be put back.
+	HazardsUnknown *say.Text `json:"hazardsUnknown,omitempty"`
 	// Log and DB name the members whose files a survivor candidate combines.
 	Log string `json:"log,omitempty"`
 	DB  string `json:"db,omitempty"`

@@ -4,14 +4,13 @@
 package hazard
 
 import (
-	"errors"
 	"fmt"
 	"sort"
 	"strings"
+	"time"
 
 	"github.com/salvor-project/salvor/internal/cluster"
 	"github.com/salvor-project/salvor/internal/kube"
-	"github.com/salvor-project/salvor/internal/pki"
 )
 
 // Inputs is what lies on the machine that the data is held against.
@@ -23,6 +22,13 @@ type Inputs struct {
 	TokenKey cluster.Known[[]byte]
 	// Minor is the minor version of the API server, 0 when not known.
 	Minor int
+	// Inventory are the nodes that the configuration names.
+	Inventory []string
+	// Now is the machine's clock; zero when it is not known.
+	Now time.Time
+	// Stores are places beside this etcd that the API server is told to keep
+	// objects in (--etcd-servers-overrides).
+	Stores []string
 }
 
 // Scan takes the objects of one candidate in. The zero value is not usable.
@@ -30,17 +36,21 @@ type Scan struct {
 	in  Inputs
 	out cluster.Hazards
 
-	uids      map[string]bool
-	owned     []owned
-	claims    map[string]bool
-	volumes   []volume
-	services  map[string]bool
-	readied   map[string]bool
-	hooks     []hook
-	encrypted map[string]*cluster.EncryptedWith
-	gone      map[string]bool
-	names     map[string]bool
-	tokens    int
+	uids       map[string]bool
+	owned      []owned
+	claims     map[string]bool
+	volumes    []volume
+	present    map[string]bool // names of all persistent volumes
+	services   map[string]bool
+	readied    map[string]bool
+	hooks      []hook
+	namespaces map[string]map[string]string // name → labels
+	pods       []pod
+	encrypted  map[string]*cluster.EncryptedWith
+	gone       map[string]bool
+	names      map[string]bool
+	tokens     int
+	later
 }
 
 type owned struct {
@@ -53,15 +63,10 @@ type volume struct {
 	kube.Volume
 }
 
-type hook struct {
-	object string
-	kube.Hook
-}
-
 // New begins a scan.
 func New(in Inputs) *Scan {
-	s := &Scan{in: in, uids: map[string]bool{}, claims: map[string]bool{}, services: map[string]bool{}, readied: map[string]bool{},
-		encrypted: map[string]*cluster.EncryptedWith{}, gone: map[string]bool{}, names: map[string]bool{}}
+	s := &Scan{in: in, uids: map[string]bool{}, claims: map[string]bool{}, present: map[string]bool{}, services: map[string]bool{}, readied: map[string]bool{},
+		namespaces: map[string]map[string]string{}, encrypted: map[string]*cluster.EncryptedWith{}, gone: map[string]bool{}, names: map[string]bool{}, later: newLater(in)}
 	s.out.Authority = cluster.Unknown[string]("the data holds no ConfigMap kube-root-ca.crt in kube-system")
 	s.out.TokensSigned = cluster.Unknown[bool]("no stored token was found")
 	return s
@@ -79,7 +84,9 @@ func (s *Scan) Add(key string, value []byte) {
 		return
 	}
 	s.out.Objects++
-	s.names[key] = true
+	if essential(key) {
+		s.names[key] = true
+	}
 	if o.Encoding == kube.Encrypted {
 		s.sealed(key, value, o)
 		return
@@ -101,131 +108,6 @@ func (s *Scan) Add(key string, value []byte) {
 	}
 }
 
-// special reads the kinds that can hurt.
-func (s *Scan) special(key string, p kube.Place, value []byte, o kube.Object) error {
-	switch p.Resource {
-	case "masterleases":
-		s.out.MasterLeases = append(s.out.MasterLeases, p.Name)
-	case "minions":
-		s.out.Nodes = append(s.out.Nodes, p.Name)
-	case "namespaces":
-		if p.Name == "kube-system" {
-			s.out.System = o.UID
-		}
-	case "services/specs":
-		s.services[p.Namespace+"/"+p.Name] = true
-	case "persistentvolumeclaims":
-		s.claims[p.Namespace+"/"+p.Name] = true
-	case "endpointslices":
-		service, ready, err := kube.ReadySlice(value)
-		if err != nil {
-			return err
-		}
-		s.readied[p.Namespace+"/"+service] = s.readied[p.Namespace+"/"+service] || ready
-	case "persistentvolumes":
-		v, err := kube.ReadVolume(value)
-		if err != nil {
-			return err
-		}
-		if v.Delete {
-			s.out.DeletePolicy++
-			s.volumes = append(s.volumes, volume{p.Name, v})
-		}
-	case "jobs":
-		return counted(&s.out.Jobs, key, value, kube.JobRuns)
-	case "cronjobs":
-		return counted(&s.out.CronJobs, key, value, kube.CronJobRuns)
-	case "validatingwebhookconfigurations", "mutatingwebhookconfigurations":
-		return s.webhooks(p, value, o)
-	case "configmaps":
-		return s.authority(p, value)
-	case "secrets":
-		return s.token(value)
-	}
-	return nil
-}
-
-func counted(n *cluster.Names, key string, value []byte, runs func([]byte) (bool, error)) error {
-	is, err := runs(value)
-	if is {
-		n.Add(key)
-	}
-	return err
-}
-
-func (s *Scan) webhooks(p kube.Place, value []byte, o kube.Object) error {
-	hooks, err := kube.ReadHooks(value, p.Resource == "mutatingwebhookconfigurations")
-	for _, h := range hooks {
-		if h.Service != "" {
-			s.hooks = append(s.hooks, hook{o.Kind + "/" + p.Name, h})
-		}
-	}
-	return err
-}
-
-func (s *Scan) authority(p kube.Place, value []byte) error {
-	if p.Namespace != "kube-system" || p.Name != "kube-root-ca.crt" {
-		return nil
-	}
-	ca, err := kube.ConfigValue(value, "ca.crt")
-	if err != nil {
-		return err
-	}
-	s.out.Authority = cluster.From(pki.PublicDigest([]byte(ca)))
-	return nil
-}
-
-// token holds the first stored tokens against the public key at hand.
-func (s *Scan) token(value []byte) error {
-	token, err := kube.LegacyToken(value)
-	if err != nil || token == "" || s.tokens >= 3 {
-		return err
-	}
-	s.tokens++
-	if !s.in.TokenKey.OK {
-		s.out.TokensSigned = cluster.Unknown[bool]("%s", s.in.TokenKey.Why)
-		return nil
-	}
-	switch err := pki.TokenSigned(token, s.in.TokenKey.Value); {
-	case err == nil:
-		s.out.TokensSigned = cluster.Is(true)
-	case errors.Is(err, pki.ErrSignature) && !s.out.TokensSigned.OK:
-		s.out.TokensSigned = cluster.Known[bool]{OK: true, Why: "signed with another key than sa.pub"}
-	}
-	return nil
-}
-
-// sealed notes with which key a value is encrypted, and tries to open the
-// first of each key.
-func (s *Scan) sealed(key string, value []byte, o kube.Object) {
-	id := o.Provider + "/" + o.KeyName
-	e := s.encrypted[id]
-	if e == nil {
-		e = &cluster.EncryptedWith{Provider: o.Provider, Key: o.KeyName, Example: key}
-		s.encrypted[id] = e
-		s.try(e, key, value)
-	}
-	e.Values++
-}
-
-func (s *Scan) try(e *cluster.EncryptedWith, key string, value []byte) {
-	if !s.in.Encryption.OK {
-		e.Configured = cluster.Unknown[bool]("%s", s.in.Encryption.Why)
-		e.Opened = cluster.Unknown[bool]("%s", s.in.Encryption.Why)
-		return
-	}
-	conf := s.in.Encryption.Value
-	e.Configured = cluster.Is(conf.Has(e.Provider, e.Key))
-	switch err := conf.Open(key, value); {
-	case errors.Is(err, kube.ErrNoTrial):
-		e.Opened = cluster.Unknown[bool]("%v", err)
-	case err != nil:
-		e.Opened = cluster.Known[bool]{OK: true, Why: err.Error()}
-	default:
-		e.Opened = cluster.Is(true)
-	}
-}
-
 // essentials are the keys without which no cluster of Kubernetes stands.
 func essentials() []string {
 	return []string{"/registry/namespaces/default", "/registry/namespaces/kube-system", "/registry/services/specs/default/kubernetes",
@@ -235,10 +117,11 @@ func essentials() []string {
 // Done ends the scan and gives what was found.
 func (s *Scan) Done() cluster.Hazards {
 	for _, h := range s.hooks {
-		backend := h.Namespace + "/" + h.Service
-		s.out.Webhooks = append(s.out.Webhooks, cluster.Webhook{Object: h.object, Name: h.Name, Service: backend, Hits: h.Hits,
-			Backend: s.services[backend] && s.readied[backend]})
+		if w, blocks := s.judge(h); blocks {
+			s.out.Webhooks = append(s.out.Webhooks, w)
+		}
 	}
+	s.settle()
 	for _, v := range s.volumes {
 		if v.Released || v.Claim != "" && !s.claims[v.ClaimNamespace+"/"+v.Claim] {
 			s.out.Volumes.Add(v.name)
@@ -274,6 +157,15 @@ func (s *Scan) Done() cluster.Hazards {
 		}
 	}
 	return s.out
+}
+
+func essential(key string) bool {
+	for _, k := range essentials() {
+		if k == key {
+			return true
+		}
+	}
+	return false
 }
 
 func (s *Scan) anyOwner(owners []string) bool {

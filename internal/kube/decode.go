@@ -36,6 +36,7 @@ type Object struct {
 	// uids of its owners.
 	Deleting bool
 	Owners   []string
+	Labels   map[string]string
 	// Provider and KeyName say what an encrypted value was encrypted with,
 	// for example "aescbc" and "key1".
 	Provider, KeyName string
@@ -105,7 +106,7 @@ func decodeJSON(key string, value []byte) (Object, error) {
 func (o *Object) take(m metav1.ObjectMeta) {
 	o.Namespace, o.Name, o.UID = m.Namespace, m.Name, string(m.UID)
 	o.Created = m.CreationTimestamp.UTC()
-	o.Deleting = m.DeletionTimestamp != nil
+	o.Deleting, o.Labels = m.DeletionTimestamp != nil, m.Labels
 	for _, r := range m.OwnerReferences {
 		o.Owners = append(o.Owners, string(r.UID))
 	}

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 
-	admissionv1 "k8s.io/api/admissionregistration/v1"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
@@ -33,99 +32,6 @@ func into(value []byte, obj interface{ Unmarshal([]byte) error }) error {
 		return fmt.Errorf("read stored object: %w", err)
 	}
 	return nil
-}
-
-// Hook is one admission webhook that refuses when it cannot be asked.
-type Hook struct {
-	Name string
-	// Namespace and Service are the backend; empty when it is a URL.
-	Namespace, Service string
-	// Hits are what it stands in the way of, of pods, nodes, leases,
-	// namespaces, configmaps, secrets and endpointslices; "everything" for a
-	// rule that matches all resources.
-	Hits []string
-	// Narrow tells that a namespace or object selector may exempt some.
-	Narrow bool
-}
-
-// ReadHooks gives the webhooks of a stored ValidatingWebhookConfiguration or
-// MutatingWebhookConfiguration that fail closed.
-func ReadHooks(value []byte, mutating bool) ([]Hook, error) {
-	var out []Hook
-	add := func(name string, policy *admissionv1.FailurePolicyType, c admissionv1.WebhookClientConfig, rules []admissionv1.RuleWithOperations, narrow bool) {
-		if policy != nil && *policy == admissionv1.Ignore {
-			return // absent means Fail in v1
-		}
-		h := Hook{Name: name, Hits: hits(rules), Narrow: narrow}
-		if c.Service != nil {
-			h.Namespace, h.Service = c.Service.Namespace, c.Service.Name
-		}
-		if len(h.Hits) > 0 {
-			out = append(out, h)
-		}
-	}
-	if mutating {
-		var m admissionv1.MutatingWebhookConfiguration
-		if err := into(value, &m); err != nil {
-			return nil, err
-		}
-		for _, w := range m.Webhooks {
-			add(w.Name, w.FailurePolicy, w.ClientConfig, w.Rules, w.NamespaceSelector != nil || w.ObjectSelector != nil)
-		}
-		return out, nil
-	}
-	var v admissionv1.ValidatingWebhookConfiguration
-	if err := into(value, &v); err != nil {
-		return nil, err
-	}
-	for _, w := range v.Webhooks {
-		add(w.Name, w.FailurePolicy, w.ClientConfig, w.Rules, w.NamespaceSelector != nil || w.ObjectSelector != nil)
-	}
-	return out, nil
-}
-
-// hits names the vital resources that the rules match when they are created or
-// updated.
-func hits(rules []admissionv1.RuleWithOperations) []string {
-	var out []string
-	seen := map[string]bool{}
-	for _, r := range rules {
-		if !writes(r.Operations) {
-			continue
-		}
-		for _, res := range r.Resources {
-			name := ""
-			switch res {
-			case "*", "*/*":
-				name = "everything"
-			case "pods", "pods/*", "nodes", "leases", "namespaces", "configmaps", "secrets", "endpointslices", "serviceaccounts":
-				name, _, _ = cutSlash(res)
-			}
-			if name != "" && !seen[name] {
-				seen[name] = true
-				out = append(out, name)
-			}
-		}
-	}
-	return out
-}
-
-func cutSlash(s string) (string, string, bool) {
-	for i := range s {
-		if s[i] == '/' {
-			return s[:i], s[i+1:], true
-		}
-	}
-	return s, "", false
-}
-
-func writes(ops []admissionv1.OperationType) bool {
-	for _, o := range ops {
-		if o == admissionv1.OperationAll || o == admissionv1.Create || o == admissionv1.Update {
-			return true
-		}
-	}
-	return false
 }
 
 // Volume is what decides whether a persistent volume would be deleted.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"sort"
 	"strconv"
 	"strings"
 	"syscall"
@@ -23,33 +24,66 @@ const hazardBudget = 8 * time.Second
 // hazardLeast is the time with which it is not worth to begin.
 const hazardLeast = 500 * time.Millisecond
 
-// hazards reads the objects of the newest sound snapshot of this host and of
-// its stopped members: what could be put back.
+// hazards reads the objects of everything on this host that could be put back:
+// its stopped members, then its sound snapshots, the newest first. What there is
+// no time for says so.
 func (m machine) hazards(ctx context.Context, f *cluster.HostFacts) {
-	best := -1
-	for i, s := range f.Snapshots {
-		if s.DB.OK && len(s.Damage) == 0 && s.Trailer == cluster.TrailerGood &&
-			(best < 0 || s.DB.Value.Revision > f.Snapshots[best].DB.Value.Revision) {
-			best = i
+	read := m.reader(ctx, f.Node)
+	for i := range f.Members {
+		mf := &f.Members[i]
+		c, ok := m.cfg.Member(mf.Name)
+		switch {
+		case !ok || mf.Live.OK && mf.Live.Value.Linearizable.OK && mf.Live.Value.Linearizable.Value:
+			// it serves: nothing is put back from it
+		case mf.Live.OK, mf.Process.OK && mf.Process.Value.Running:
+			mf.Hazards = cluster.Unknown[cluster.Hazards]("its etcd runs and holds the db: stop it, or save a snapshot of it and look at that")
+		case mf.Disk.OK && mf.Disk.Value.DB.OK:
+			mf.Hazards = read(c.DB())
 		}
 	}
-	node := f.Node
-	read := func(path string) cluster.Known[cluster.Hazards] {
+	for _, i := range soundOnes(f.Snapshots) {
+		s := &f.Snapshots[i]
+		if o := twin(f.Snapshots, i); o >= 0 {
+			s.Hazards = f.Snapshots[o].Hazards
+			continue
+		}
+		s.Hazards = read(s.Path)
+	}
+}
+
+// soundOnes gives the places of the snapshots that could be restored, the
+// newest first.
+func soundOnes(all []cluster.SnapshotFacts) []int {
+	var out []int
+	for i, s := range all {
+		if s.DB.OK && len(s.Damage) == 0 && s.Trailer == cluster.TrailerGood {
+			out = append(out, i)
+		}
+	}
+	sort.SliceStable(out, func(i, j int) bool { return all[out[i]].DB.Value.Revision > all[out[j]].DB.Value.Revision })
+	return out
+}
+
+// twin finds another snapshot with the same bytes that was read already; -1
+// when there is none.
+func twin(all []cluster.SnapshotFacts, at int) int {
+	for i, s := range all {
+		if i != at && s.SHA256 != "" && s.SHA256 == all[at].SHA256 && s.Hazards.OK {
+			return i
+		}
+	}
+	return -1
+}
+
+// reader gives what reads the objects of one db, as long as there is time.
+func (m machine) reader(ctx context.Context, node cluster.NodeFacts) func(path string) cluster.Known[cluster.Hazards] {
+	return func(path string) cluster.Known[cluster.Hazards] {
 		if end, ok := ctx.Deadline(); ok && time.Until(end) < hazardLeast {
-			return cluster.Unknown[cluster.Hazards]("no time was left to read its objects")
+			return cluster.Unknown[cluster.Hazards]("no time was left to read its objects: look again with a larger --budget")
 		}
 		ctx, cancel := context.WithTimeout(ctx, hazardBudget)
 		defer cancel()
 		return got(ctx, func() (cluster.Hazards, error) { return m.scan(ctx, node, path) })
-	}
-	if best >= 0 {
-		f.Snapshots[best].Hazards = read(f.Snapshots[best].Path)
-	}
-	for i, mf := range f.Members {
-		c, ok := m.cfg.Member(mf.Name)
-		if ok && !mf.Live.OK && mf.Disk.OK && mf.Disk.Value.DB.OK && (!mf.Process.OK || !mf.Process.Value.Running) {
-			f.Members[i].Hazards = read(c.DB())
-		}
 	}
 }
 
@@ -69,7 +103,10 @@ func (m machine) scan(ctx context.Context, node cluster.NodeFacts, path string) 
 // inputs is what lies on this machine that data is held against.
 func (m machine) inputs(n cluster.NodeFacts) hazard.Inputs {
 	in := hazard.Inputs{Encryption: cluster.Unknown[kube.Encryption]("no encryption configuration is known on this host"),
-		TokenKey: cluster.Unknown[[]byte]("there is no sa.pub on this host")}
+		TokenKey: cluster.Unknown[[]byte]("there is no sa.pub on this host"), Now: time.Now()}
+	for _, node := range m.cfg.Kubernetes.Nodes {
+		in.Inventory = append(in.Inventory, node.NodeName())
+	}
 	k := n.Kubernetes
 	if !k.OK || !k.Value.Present {
 		return in
@@ -79,6 +116,9 @@ func (m machine) inputs(n cluster.NodeFacts) hazard.Inputs {
 			continue
 		}
 		in.Minor = minorOf(f.Pod.Value.Image)
+		if o, ok := f.Pod.Value.Flag("etcd-servers-overrides"); ok {
+			in.Stores = append(in.Stores, "API server: "+f.Path+", --etcd-servers-overrides="+o)
+		}
 		if k.Value.Encrypt.OK && k.Value.Encrypt.Value.Path == "" {
 			in.Encryption = cluster.Is(kube.Encryption{Identity: true})
 		}

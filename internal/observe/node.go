@@ -70,15 +70,17 @@ func (m machine) node(ctx context.Context) cluster.NodeFacts {
 	wg.Go(func() { n.Kernel = fact(ctx, func() cluster.Known[[]cluster.Sign] { return m.kernel(ctx) }) })
 	wg.Go(func() {
 		if n.Fences = got(ctx, m.fences); len(n.Fences.Value) > 0 {
-			n.FencedBy = inTime(ctx, "", m.newestCase)
+			n.FencedBy = inTime(ctx, "", func() string { return m.heldBy(m.fenced(n.Fences.Value)) })
 		}
 	})
+	wg.Go(func() { n.Pods = fact(ctx, func() cluster.Known[[]cluster.RunningPod] { return m.runningPods(ctx) }) })
 	wg.Go(func() { n.Places = inTime(ctx, m.latePlaces(), m.places) })
 	wg.Go(func() {
 		n.Kubernetes = m.kubernetes(ctx)
 		var more sync.WaitGroup
 		more.Go(func() {
 			n.APIServers = inTime(ctx, []cluster.APIServer{{Why: late}}, func() []cluster.APIServer { return m.apiServers(ctx, n.Kubernetes) })
+			n.Objects = fact(ctx, func() cluster.Known[cluster.APIObjects] { return m.objects(ctx, n.Kubernetes, n.APIServers) })
 		})
 		more.Go(func() {
 			n.Logs = inTime(ctx, []cluster.LogFacts{lateLog("other", "", podLogDir)}, func() []cluster.LogFacts { return m.logs(ctx, n.Kubernetes) })

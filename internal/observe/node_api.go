@@ -71,6 +71,7 @@ func (m machine) probe(ctx context.Context, a *cluster.APIServer) {
 	ctx, cancel := context.WithTimeout(ctx, probeBudget)
 	defer cancel()
 	fillAPI(a, kube.Probe(ctx, a.URL))
+	a.At = time.Now().UTC()
 }
 
 func fillAPI(a *cluster.APIServer, p kube.Probed) {

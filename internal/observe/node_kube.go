@@ -71,7 +71,7 @@ func (m machine) kubernetes(ctx context.Context) cluster.Known[cluster.Kubernete
 	k.Encrypt = fact(ctx, func() cluster.Known[cluster.EncryptionFacts] { return m.encryption(k.Manifests) })
 	k.Parked = fact(ctx, func() cluster.Known[[]cluster.Manifest] { return m.parked(k.Manifests) })
 	if len(k.Parked.Value) > 0 {
-		k.ParkedBy = inTime(ctx, "", m.newestCase)
+		k.ParkedBy = inTime(ctx, "", func() string { return m.heldBy(podsOf(k.Parked.Value)) })
 	}
 	return cluster.Is(k)
 }

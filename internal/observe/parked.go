@@ -1,6 +1,7 @@
 package observe
 
 import (
+	"encoding/json"
 	"errors"
 	"io/fs"
 	"os"
@@ -87,17 +88,133 @@ func names(manifests []cluster.Manifest, p cluster.StaticPod) bool {
 	return false
 }
 
-// newestCase names the newest case that this machine keeps a mirror of: a
-// case's name begins with its time.
-func (m machine) newestCase() string {
+// journalLine is what of a case's journal tells who holds a pod back (package
+// casefile writes it; the step of a plan is ACTION@… on a host).
+type journalLine struct {
+	Event string `json:"event"`
+	Step  string `json:"step"`
+}
+
+// plannedStep is what of a step of a mirrored plan tells which pod it holds
+// back or lets go.
+type plannedStep struct {
+	ID   string `json:"id"`
+	Host string `json:"host"`
+	Kind string `json:"kind"`
+	Do   struct {
+		Role string `json:"role"`
+	} `json:"do"`
+}
+
+// podsOf are the names of the pods that manifests define.
+func podsOf(all []cluster.Manifest) []string {
+	var out []string
+	for _, f := range all {
+		if f.Pod.OK {
+			out = append(out, f.Pod.Value.Name)
+		}
+	}
+	return out
+}
+
+// fenced gives what runs in the units that drop-ins keep from being started,
+// called as static pods are.
+func (m machine) fenced(dropIns []string) []string {
+	as := map[string]string{}
+	for _, c := range m.cfg.Members {
+		if c.Host == m.host {
+			as[strings.TrimSuffix(c.Run.Systemd, ".service")] = "etcd"
+		}
+	}
+	if n, ok := m.cfg.Node(m.host); ok {
+		for _, r := range cluster.Roles() {
+			as[strings.TrimSuffix(n.Component(r).Systemd, ".service")] = string(r)
+		}
+	}
+	var out []string
+	for _, d := range dropIns {
+		unit := strings.TrimSuffix(strings.TrimSuffix(filepath.Base(filepath.Dir(d)), ".d"), ".service")
+		if name := as[unit]; name != "" {
+			unit = name
+		}
+		out = append(out, unit)
+	}
+	return out
+}
+
+// heldBy names the case that holds pods or units of this machine back: its
+// mirrored plan and journal say that a step did so here, and that nothing since
+// let it go. Empty when no case says so; the newest of several.
+func (m machine) heldBy(kept []string) string {
 	h, ok := m.cfg.Host(m.host)
 	if !ok {
 		return ""
 	}
 	all, err := filepath.Glob(filepath.Join(m.at(h.State()), "cases", "*", "journal.jsonl"))
-	if err != nil || len(all) == 0 {
+	if err != nil {
 		return ""
 	}
-	sort.Strings(all)
-	return filepath.Base(filepath.Dir(all[len(all)-1]))
+	sort.Sort(sort.Reverse(sort.StringSlice(all))) // a case's name begins with its time
+	released := map[string]bool{}                  // by a newer case: older ones do not count
+	for _, journal := range all {
+		held := m.heldIn(filepath.Dir(journal))
+		for _, pod := range kept {
+			if held[pod] && !released[pod] {
+				return filepath.Base(filepath.Dir(journal))
+			}
+		}
+		for pod, still := range held {
+			released[pod] = released[pod] || !still
+		}
+	}
+	return ""
+}
+
+// heldIn gives the pods that a case took out on this machine: true while it
+// holds them back, false once it let them go.
+func (m machine) heldIn(dir string) map[string]bool {
+	var plan struct {
+		Steps []plannedStep `json:"steps"`
+	}
+	b, err := os.ReadFile(filepath.Join(dir, "plan.json"))
+	if err != nil || json.Unmarshal(b, &plan) != nil {
+		return nil
+	}
+	journal, err := os.ReadFile(filepath.Join(dir, "journal.jsonl"))
+	if err != nil {
+		return nil
+	}
+	steps := map[string]plannedStep{}
+	for _, s := range plan.Steps {
+		if s.Host == m.host {
+			steps[s.ID] = s
+		}
+	}
+	held := map[string]bool{}
+	for line := range strings.Lines(string(journal)) {
+		var e journalLine
+		if json.Unmarshal([]byte(line), &e) == nil {
+			steps[e.Step].note(e.Event, held)
+		}
+	}
+	return held
+}
+
+// note applies a step: what was begun to be held back may be out already; what
+// was let go is in again only when that was done.
+func (s plannedStep) note(event string, held map[string]bool) {
+	pod := s.Do.Role
+	switch s.Kind {
+	case "stop-member", "start-member":
+		pod = "etcd"
+	case "fence-component", "release-component":
+	default:
+		return
+	}
+	switch holds := s.Kind == "stop-member" || s.Kind == "fence-component"; {
+	case holds && (event == "started" || event == "done"):
+		held[pod] = true
+	case !holds && event == "done":
+		held[pod] = false
+	}
 }

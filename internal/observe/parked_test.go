@@ -21,8 +21,31 @@ func TestParkedManifests(t *testing.T) {
 		t.Errorf("held back although it is live: %+v", f[diagnose.HeldBack])
 	}
 	m.rename(live, kept)
-	m.write("/var/lib/salvor/cases/20261121-031502-prod-k3f9/journal.jsonl", nil)
-	m.write("/var/lib/salvor/cases/20251121-031502-prod-k3f9/journal.jsonl", nil)
+	// Who held it back is told by a journal, not by who was here last.
+	write := func(name, journal string) {
+		m.write("/var/lib/salvor/cases/"+name+"/plan.json", []byte(`{"steps":[{"id":"fence@1","host":"cp-1","kind":"fence-component","do":{"role":"kube-apiserver"}},
+			{"id":"fence@2","host":"cp-2","kind":"fence-component","do":{"role":"kube-apiserver"}},
+			{"id":"stop@1","host":"cp-1","kind":"stop-member","do":{"member":"cp-1"}},
+			{"id":"free@1","host":"cp-1","kind":"release-component","do":{"role":"kube-apiserver"}}]}`))
+		m.write("/var/lib/salvor/cases/"+name+"/journal.jsonl", []byte(journal))
+	}
+	const began, done, freed = `{"event":"started","step":"fence@1"}` + "\n", `{"event":"done","step":"fence@1"}` + "\n", `{"event":"done","step":"free@1"}` + "\n"
+	by := func() string { return m.facts().Node.Kubernetes.Value.ParkedBy }
+	if got := by(); got != "" {
+		t.Errorf("without a case: held by %q", got)
+	}
+	write("20251121-031502-prod-k3f9", began+done)
+	write("20261121-031502-prod-k3f9", began)
+	write("20261122-031502-prod-k3f9", `{"event":"done","step":"fence@2"}`+"\n"+"cut off")
+	m.write("/var/lib/salvor/cases/20261123-031502-prod-k3f9/journal.jsonl", nil)
+	if got := by(); got != "20261121-031502-prod-k3f9" {
+		t.Errorf("held by %q", got)
+	}
+	write("20261121-031502-prod-k3f9", began+done+freed)
+	if got := by(); got != "" {
+		t.Errorf("the newest that touched it let it go, and yet it is held by %q", got)
+	}
+	write("20261121-031502-prod-k3f9", began+done+`{"event":"done","step":"stop@1"}`)
 	k := m.facts().Node.Kubernetes.Value
 	if len(k.Parked.Value) != 1 || k.Parked.Value[0].Path != kept || k.ParkedBy != "20261121-031502-prod-k3f9" {
 		t.Errorf("parked: %+v by %q", k.Parked, k.ParkedBy)

@@ -56,7 +56,15 @@ func (f *Fleet) Observe(ctx context.Context, now time.Time, budget time.Duration
 	for _, h := range f.hosts {
 		all = append(all, observe.Reached{Host: h.Host, Asker: h})
 	}
+	end, cancel := context.WithTimeout(ctx, budget)
+	defer cancel()
+	var outside []cluster.APIServer
+	var wg sync.WaitGroup
+	wg.Go(func() { outside = observe.Outside(end, f.Config) })
 	facts := observe.Gather(ctx, f.Config, all, now, budget, hashes)
+	wg.Wait()
+	facts.Outside = outside
+	facts.Outside = append(facts.Outside, observe.OutsideNamed(end, facts)...)
 	f.listen(ctx, &facts)
 	return facts
 }

@@ -113,11 +113,27 @@ func (s *screen) candidates(d diagnose.Diagnosis) {
 		if c.Loss.Doubt != nil && !c.Loss.Proven && (c.Chosen || s.o.Verbose) {
 			s.under(s.o.text(*c.Loss.Doubt))
 		}
-		if c.Chosen || s.o.Verbose {
-			for _, h := range c.Hazards {
-				s.under("! " + s.o.text(h))
-			}
+		s.hazards(c)
+	}
+}
+
+// hazards tells what a candidate's objects would do: in full of the one that is
+// chosen, by their codes of the others.
+func (s *screen) hazards(c diagnose.Candidate) {
+	switch {
+	case c.Chosen || s.o.Verbose:
+		for _, h := range c.Hazards {
+			s.under("! " + s.o.text(h))
 		}
+	case len(c.Hazards) > 0:
+		var codes []string
+		for _, h := range c.Hazards {
+			codes = append(codes, strings.TrimPrefix(h.Key, "finding."))
+		}
+		s.under("! " + s.o.say("screen.hazards", strings.Join(codes, ", ")))
+	}
+	if c.HazardsUnknown != nil {
+		s.under("? " + s.o.text(*c.HazardsUnknown))
 	}
 }
 

@@ -50,6 +50,9 @@ func DiagnosisMarkdown(w io.Writer, d diagnose.Diagnosis, f cluster.Facts, o Opt
 		for _, h := range c.Hazards {
 			candidates = append(candidates, "  "+o.text(h))
 		}
+		if c.HazardsUnknown != nil {
+			candidates = append(candidates, "  "+o.text(*c.HazardsUnknown))
+		}
 	}
 	section("screen.candidates", candidates)
 	section("screen.unknown", o.unknowns(d))

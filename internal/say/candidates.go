@@ -17,6 +17,15 @@ var candidates = map[string]entry{
 	"candidate.chosen.vault": {
 		"chosen: the newest backup of the vault that is within reach, and nothing newer is left; it is fetched and checked before anything is touched",
 		"已选：可取得的最新备份，且没有更新的数据；动手之前会先取回并检查"},
+	"candidate.hazards-unread": {
+		"what its objects would do could not be read: %[1]s",
+		"未能读取其对象会带来什么：%[1]s"},
+	"candidate.hazards-fetch": {
+		"what its objects would do is read when it is fetched",
+		"其对象会带来什么，在取回时读取"},
+	"candidate.hazards-unasked": {
+		"what its objects would do was not asked",
+		"未查询其对象会带来什么"},
 	"candidate.vault-away": {
 		"not usable now: only %[1]s hold it, and none of them is there; bring one",
 		"暂不可用：只有 %[1]s 保存它，而它们都不在；请接入其中之一"},

@@ -166,7 +166,7 @@ func TestFindings(t *testing.T) {
 			if len(n.Args) > 1 {
 				code = n.Args[0]
 				for _, a := range n.Args[1:] {
-					if strings.HasPrefix(finderName(a), "find") {
+					if name := finderName(a); strings.HasPrefix(name, "find") || strings.HasPrefix(name, "hazard") {
 						find = a
 					}
 				}

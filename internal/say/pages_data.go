@@ -99,8 +99,8 @@ var pagesData = map[string]entry{
 		"Salvor itself holds pods or units back",
 		"Salvor 自己正扣住一些 Pod 或 unit"},
 	"finding.held-back-by-salvor": {
-		"Salvor keeps %[2]s on %[1]s from running until the case is ended, by what lies in %[3]s (newest case here: %[4]s).",
-		"在处置结束前，Salvor 正阻止 %[1]s 上的 %[2]s 运行，凭据在 %[3]s（本机最近的处置：%[4]s）。"},
+		"Salvor keeps %[2]s on %[1]s from running until the case is ended, by what lies in %[3]s (case: %[4]s).",
+		"在处置结束前，Salvor 正阻止 %[1]s 上的 %[2]s 运行，凭据在 %[3]s（处置：%[4]s）。"},
 	"repair.held-back-by-salvor": {
 		"Go on with the case: salvor resume. Or take it back: salvor rollback. salvor cases lists them, with the mirrors that the machines keep.",
 		"继续该处置：salvor resume；或撤回：salvor rollback。salvor cases 可列出全部处置及各主机保存的副本。"},

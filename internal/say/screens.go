@@ -15,6 +15,9 @@ var screens = map[string]entry{
 	"screen.warnings":   {"KNOW BEFORE YOU AGREE", "同意之前须知"},
 	"screen.asked":      {"YOU WILL BE ASKED", "将会询问"},
 	"screen.silent":     {"explained by %[1]s", "由 %[1]s 引起"},
+	"screen.hazards": {
+		"after it is put back: %[1]s (--verbose tells more)",
+		"放回之后：%[1]s（--verbose 可看详情）"},
 	"screen.hidden": {
 		"%[1]s more finding(s) are consequences of these: see them with --verbose.",
 		"另有 %[1]s 项发现是上述问题的后果：用 --verbose 查看。"},

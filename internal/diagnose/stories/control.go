@@ -27,6 +27,12 @@ func Control() *World {
 		m.Live.Value.HashKV, m.Live.Value.CommonHash = hash, hash
 		m.Hazards = cluster.Is(goodHazards())
 	}
+	for _, a := range []string{"10.0.0.1", "10.0.0.2", "10.0.0.3"} {
+		w.Facts.Outside = append(w.Facts.Outside, cluster.APIServer{URL: "https://" + a + ":6443", Direct: true, Named: "salvor.yaml", Layer: cluster.LayerHTTP,
+			Live: wellAPI(), Ready: wellAPI(), Certificate: cluster.Is(goodCert("served", "apiserver", a))})
+	}
+	w.Facts.Outside = append(w.Facts.Outside, cluster.APIServer{URL: "https://10.0.0.100:6443", Named: "salvor.yaml", Layer: cluster.LayerHTTP,
+		Live: wellAPI(), Ready: wellAPI(), Certificate: cluster.Is(goodCert("served", "apiserver", "m1"))})
 	w.Facts.Config.Snapshots = []cluster.SnapshotPlace{{Host: "hm1", Path: "/b"}}
 	w.Facts.Hosts[0].Node.Places = []cluster.BackupPlace{{Path: "/b", Files: cluster.Is(1)}}
 	w.Snapshot(70)
@@ -34,6 +40,35 @@ func Control() *World {
 	s.Device, s.Hazards, s.Size = 9, cluster.Is(goodHazards()), 1<<20
 	return w
 }
+
+func wellAPI() cluster.Known[cluster.APIHealth] {
+	return cluster.Is(cluster.APIHealth{OK: true, Status: 200, Passed: 40})
+}
+
+func goodObjects(n string) cluster.APIObjects {
+	nodes := []cluster.NodeState{}
+	for _, name := range []string{"hm1", "hm2", "hm3", "worker-1"} {
+		nodes = append(nodes, cluster.NodeState{Name: name, Ready: true, Renewed: at().Add(-time.Second)})
+	}
+	none := cluster.Is(cluster.Names{})
+	return cluster.APIObjects{URL: "https://10.0.0." + n[1:] + ":6443", Nodes: cluster.Is(nodes), Endpoints: cluster.Is([]string{"10.0.0.1", "10.0.0.2", "10.0.0.3"}),
+		LostClaims: none, Terminating: none, Unavailable: none, Closed: cluster.Is([]cluster.Webhook{{Object: "MutatingWebhookConfiguration/kruise", Name: "mpod.kb.io",
+			Service: "kruise-system/kruise", Hits: []string{"pods"}, Backend: true}}), Pods: cluster.Is([]string{"11111111-" + n})}
+}
+
+// Objects gives what the API says as a member's machine heard it.
+func (w *World) Objects(n string) *cluster.APIObjects { return &w.Node(n).Objects.Value }
+
+// EachObjects changes what the API says on all machines.
+func (w *World) EachObjects(change func(*cluster.APIObjects)) *World {
+	for _, n := range []string{"m1", "m2", "m3"} {
+		change(w.Objects(n))
+	}
+	return w
+}
+
+// Outer gives the way over the load balancer from the coordinator.
+func (w *World) Outer() *cluster.APIServer { return &w.Facts.Outside[len(w.Facts.Outside)-1] }
 
 func goodCert(path, use, name string) cluster.Certificate {
 	return cluster.Certificate{Source: path, Use: use, Subject: "CN=" + name, Issuer: "CN=ca", Serial: "1", NotBefore: at().Add(-24 * time.Hour),
@@ -90,7 +125,9 @@ func machineOf(n string) cluster.NodeFacts {
 	k.Configs = []cluster.KubeConfig{{Path: "/etc/kubernetes/admin.conf", Server: cluster.Is("https://10.0.0.100:6443"), CA: cluster.Is("digest-ca-of-the-cluster")}}
 	k.Configs[0].CA = cluster.Is("digest-ca")
 	node.Kubernetes = cluster.Is(k)
-	healthy := cluster.Is(cluster.APIHealth{OK: true, Status: 200, Passed: 40})
+	healthy := wellAPI()
+	node.Pods = cluster.Is([]cluster.RunningPod{{Namespace: "default", Name: "web", UID: "11111111-" + n, Created: at().Add(-time.Hour)}})
+	node.Objects = cluster.Is(goodObjects(n))
 	served := goodCert("/etc/kubernetes/pki/apiserver.crt", "apiserver", n)
 	node.APIServers = []cluster.APIServer{
 		{URL: "https://" + ip + ":6443", Direct: true, Named: "kube-apiserver.yaml", Layer: cluster.LayerHTTP, Live: healthy, Ready: healthy, Certificate: cluster.Is(served)},

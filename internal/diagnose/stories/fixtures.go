@@ -19,7 +19,7 @@ const gone = "10.9.9.9"
 func Fixtures() []Fixture {
 	var all []Fixture
 	for _, part := range [][]Fixture{machineFixtures(), certificateFixtures(), identityFixtures(), nodeFixtures(), dataFixtures(), memberFixtures(), serviceFixtures(),
-		apiFixtures(), backupFixtures(), hazardFixtures()} {
+		apiFixtures(), objectFixtures(), balancerFixtures(), backupFixtures(), hazardFixtures()} {
 		all = append(all, part...)
 	}
 	return all
@@ -366,35 +366,5 @@ func backupFixtures() []Fixture {
 				}
 			}
 		}},
-	}
-}
-
-func hazardFixtures() []Fixture {
-	names := func(c diagnose.Code, set func(*cluster.Hazards)) Fixture {
-		return Fixture{c, func(w *World) { set(w.Restore()) }}
-	}
-	two := cluster.Names{Count: 2, First: []string{"a", "b"}}
-	return []Fixture{
-		names(diagnose.HazardEncryption, func(h *cluster.Hazards) {
-			h.Encrypted = []cluster.EncryptedWith{{Provider: "aescbc", Key: "key2", Values: 9, Example: "/registry/secrets/a/b", Configured: cluster.Is(false), Opened: cluster.Known[bool]{OK: true, Why: "no key"}}}
-		}),
-		names(diagnose.HazardEssentials, func(h *cluster.Hazards) { h.Missing = []string{"/registry/namespaces/default"} }),
-		names(diagnose.HazardAuthority, func(h *cluster.Hazards) { h.Authority = cluster.Is("digest-of-another") }),
-		names(diagnose.HazardTokens, func(h *cluster.Hazards) {
-			h.TokensSigned = cluster.Known[bool]{OK: true, Why: "signed with another key"}
-		}),
-		names(diagnose.HazardWebhook, func(h *cluster.Hazards) {
-			h.Webhooks = []cluster.Webhook{{Object: "MutatingWebhookConfiguration/kruise", Name: "mpod.kb.io", Service: "kruise-system/kruise", Hits: []string{"pods"}}}
-		}),
-		names(diagnose.HazardLeases, func(h *cluster.Hazards) { h.MasterLeases = append(h.MasterLeases, gone) }),
-		{diagnose.HazardNodes, func(w *World) {
-			w.Facts.Config.Kubernetes.Nodes = []cluster.Node{{Host: "hm1"}, {Host: "hm9"}}
-			w.Restore()
-		}},
-		names(diagnose.HazardVolumes, func(h *cluster.Hazards) { h.Volumes = two }),
-		names(diagnose.HazardJobs, func(h *cluster.Hazards) { h.Jobs = two }),
-		names(diagnose.HazardGroups, func(h *cluster.Hazards) { h.Gone = two }),
-		names(diagnose.HazardDeleting, func(h *cluster.Hazards) { h.Deleting = two }),
-		names(diagnose.HazardDangling, func(h *cluster.Hazards) { h.Dangling = two }),
 	}
 }

@@ -10,6 +10,12 @@ func taken[T any](k *cluster.Known[T]) { *k = cluster.Unknown[T]("taken") }
 // Take makes one kind of fact unknown on one host; false when the host has
 // none of it.
 func (w *World) Take(n diagnose.Need, host int) bool {
+	if n == diagnose.NeedOutside { // not a host's
+		for i, a := range w.Facts.Outside {
+			w.Facts.Outside[i] = cluster.APIServer{URL: a.URL, Direct: a.Direct, Named: a.Named, Why: "taken"}
+		}
+		return host == 0 && len(w.Facts.Outside) > 0
+	}
 	h := &w.Facts.Hosts[host]
 	if !h.Reached.OK {
 		return false
@@ -102,6 +108,10 @@ func takeHost(h *cluster.HostFacts, n diagnose.Need) bool {
 			taken(&node.Places[i].Files)
 		}
 		return len(node.Places) > 0
+	case diagnose.NeedPods:
+		taken(&node.Pods)
+	case diagnose.NeedObjects:
+		taken(&node.Objects)
 	case diagnose.NeedHazards:
 		for i := range h.Snapshots {
 			taken(&h.Snapshots[i].Hazards)
@@ -152,5 +162,6 @@ func Needs() []diagnose.Need {
 		diagnose.NeedLinearizable, diagnose.NeedMembers, diagnose.NeedAlarms, diagnose.NeedHash, diagnose.NeedSpace, diagnose.NeedMount, diagnose.NeedFileSystems,
 		diagnose.NeedCertificates, diagnose.NeedMetrics, diagnose.NeedLogs, diagnose.NeedKernel, diagnose.NeedKubernetes, diagnose.NeedManifests,
 		diagnose.NeedKubeCerts, diagnose.NeedIdentity, diagnose.NeedKubelet, diagnose.NeedRuntime, diagnose.NeedEncryption, diagnose.NeedAPIServers,
-		diagnose.NeedAddresses, diagnose.NeedSnapshots, diagnose.NeedPlaces, diagnose.NeedHazards}
+		diagnose.NeedAddresses, diagnose.NeedSnapshots, diagnose.NeedPlaces, diagnose.NeedHazards,
+		diagnose.NeedObjects, diagnose.NeedPods, diagnose.NeedOutside}
 }

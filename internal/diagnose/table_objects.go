@@ -1,0 +1,28 @@
+package diagnose
+
+import "github.com/salvor-project/salvor/internal/cluster"
+
+// objectRules are what the API itself says although it serves: the cluster
+// behind it does not work.
+func objectRules() []rule {
+	return []rule{
+		{code: NodesDown, severity: Critical, needs: []Need{NeedObjects}, find: findNodesDown, passing: true,
+			causes:     []Code{KubeletCertExpired, KubeletDown, RuntimeDown, APICertExpired, BalancerDown, AddressOnTwoHosts, ClockSkew, RVRegressed, CannotReadClient},
+			messages:   []string{"NodeStatusUnknown: Kubelet stopped posting node status.", "Entering master disruption mode"},
+			references: []string{"kubernetes/kubernetes#28832", "kubernetes/kubernetes#105617", "kubernetes/kubernetes#24200"}},
+		{code: NodesNotReady, severity: Warning, needs: []Need{NeedObjects}, find: findNodesNotReady, passing: true,
+			causes:   []Code{KubeletCertExpired, KubeletDown, RuntimeDown, KubeletRefuses, NodeDiskFull, HostUnreachable, HostGivenUp, ClockSkew, BalancerDown},
+			messages: []string{"NodeStatusUnknown: Kubelet stopped posting node status.", "KubeletNotReady: container runtime network not ready"}},
+		{code: PhantomPods, severity: Warning, needs: []Need{NeedObjects, NeedPods}, find: findPhantoms, rate: ratePhantoms, passing: true, causes: []Code{RVRegressed},
+			references: []string{"kubernetes/kubernetes#131115", "kubernetes/kubernetes#56212"}},
+		{code: EndpointsStale, severity: Warning, needs: []Need{NeedObjects, NeedAPIServers}, find: findEndpointsStale, passing: true, causes: []Code{APIDown, APIHangs, APINotReady},
+			messages:   []string{"dial tcp 10.96.0.1:443: i/o timeout"},
+			references: []string{"kubernetes/kubernetes#86812", "kubernetes/kops#9327", "lf-edge/eve#5927"}},
+		{code: ClaimsLost, severity: Critical, needs: []Need{NeedObjects}, passing: true,
+			find:     objectNames(func(o cluster.APIObjects) cluster.Known[cluster.Names] { return o.LostClaims }, "lost:"),
+			messages: []string{"Bound claim has lost its PersistentVolume. Data on the volume is lost!"}, references: []string{"openshift/openshift-docs#33930"}},
+		{code: NamespaceStuck, severity: Warning, needs: []Need{NeedObjects}, passing: true, causes: []Code{AggregatedAPIDown, ControllersDown},
+			find:     objectNames(func(o cluster.APIObjects) cluster.Known[cluster.Names] { return o.Terminating }, "ending:"),
+			messages: []string{"NamespaceDeletionDiscoveryFailure", "NamespaceContentRemaining", "NamespaceFinalizersRemaining"}},
+	}
+}

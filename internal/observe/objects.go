@@ -1,0 +1,156 @@
+package observe
+
+import (
+	"context"
+	"path/filepath"
+	"slices"
+	"sort"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/salvor-project/salvor/internal/cluster"
+	"github.com/salvor-project/salvor/internal/cri"
+	"github.com/salvor-project/salvor/internal/kube"
+)
+
+// objectsBudget bounds all questions to an API server's objects together;
+// endingLong is how long a namespace may be ending before it is told.
+const (
+	objectsBudget = 4 * time.Second
+	endingLong    = 5 * time.Minute
+)
+
+// runningPods asks the container runtime for its pods. A machine without
+// Kubernetes is not asked.
+func (m machine) runningPods(ctx context.Context) cluster.Known[[]cluster.RunningPod] {
+	if is, err := m.present(); err != nil || !is || !m.real() {
+		return cluster.Known[[]cluster.RunningPod]{}
+	}
+	socket, _ := m.runtimeSocket()
+	c, err := cri.Dial(ctx, socket)
+	if err != nil {
+		return cluster.Unknown[[]cluster.RunningPod]("%v", err)
+	}
+	defer c.Close()
+	all, err := c.Pods(ctx)
+	if err != nil {
+		return cluster.Unknown[[]cluster.RunningPod]("%v", err)
+	}
+	out := []cluster.RunningPod{}
+	for _, p := range all {
+		if !p.Static && p.UID != "" {
+			out = append(out, cluster.RunningPod{Namespace: p.Namespace, Name: p.Name, UID: p.UID, Created: p.Created.UTC()})
+		}
+	}
+	sort.Slice(out, func(i, j int) bool { return out[i].Namespace+"/"+out[i].Name < out[j].Namespace+"/"+out[j].Name })
+	return cluster.Is(out)
+}
+
+// objects asks an API server from this machine for what decides whether the
+// cluster works although its API answers. A machine without credentials is not
+// asked.
+func (m machine) objects(ctx context.Context, k cluster.Known[cluster.KubernetesFacts], apis []cluster.APIServer) cluster.Known[cluster.APIObjects] {
+	conf, control := m.credentialFile(k.Value)
+	if conf == "" || !m.real() && !m.asks {
+		return cluster.Known[cluster.APIObjects]{}
+	}
+	server := ""
+	for _, a := range apis {
+		if a.Layer == cluster.LayerHTTP && a.Ready.OK && (server == "" || a.Direct) {
+			server = a.URL
+		}
+	}
+	if server == "" {
+		return cluster.Unknown[cluster.APIObjects]("no API server answers from here")
+	}
+	c, err := kube.Open(m.at(conf), server)
+	if err != nil {
+		return cluster.Unknown[cluster.APIObjects]("%v", err)
+	}
+	defer c.Close()
+	ctx, cancel := context.WithTimeout(ctx, objectsBudget)
+	defer cancel()
+	return cluster.Is(m.askObjects(ctx, c, server, control))
+}
+
+// credentialFile picks a kubeconfig of this machine: an administrator's on a
+// control plane, the kubelet's own elsewhere.
+func (m machine) credentialFile(k cluster.KubernetesFacts) (path string, control bool) {
+	if n, ok := m.cfg.Node(m.host); ok && n.Kubeconfig != "" {
+		return n.Kubeconfig, true
+	}
+	for _, name := range []string{"super-admin.conf", "admin.conf", "kubelet.conf"} {
+		for _, c := range k.Configs {
+			if c.Server.OK && c.Path == filepath.Join(kubeDir, name) {
+				return c.Path, name != "kubelet.conf"
+			}
+		}
+	}
+	return "", false
+}
+
+// askObjects asks everything at the same time.
+func (m machine) askObjects(ctx context.Context, c *kube.Client, server string, control bool) cluster.APIObjects {
+	o := cluster.APIObjects{URL: server}
+	var wg sync.WaitGroup
+	names := func(into *cluster.Known[cluster.Names], ask func(context.Context) ([]string, error)) {
+		wg.Go(func() {
+			*into = got(ctx, func() (cluster.Names, error) {
+				list, err := ask(ctx)
+				return namesOf(list), err
+			})
+		})
+	}
+	wg.Go(func() { o.Pods = got(ctx, func() ([]string, error) { return c.PodsOn(ctx, m.nodeName()) }) })
+	if control {
+		wg.Go(func() { o.Nodes = got(ctx, func() ([]cluster.NodeState, error) { return nodeStates(ctx, c) }) })
+		wg.Go(func() { o.Endpoints = got(ctx, func() ([]string, error) { return c.Endpoints(ctx) }) })
+		wg.Go(func() { o.Closed = got(ctx, func() ([]cluster.Webhook, error) { return closedHooks(ctx, c) }) })
+		names(&o.LostClaims, c.LostClaims)
+		names(&o.Unavailable, c.Unavailable)
+		names(&o.Terminating, func(ctx context.Context) ([]string, error) { return c.Terminating(ctx, time.Now().Add(-endingLong)) })
+	}
+	wg.Wait()
+	return o
+}
+
+// nodeName is what this machine's node is called in Kubernetes.
+func (m machine) nodeName() string {
+	if n, ok := m.cfg.Node(m.host); ok {
+		return n.NodeName()
+	}
+	return m.host
+}
+
+func namesOf(list []string) cluster.Names {
+	var n cluster.Names
+	sort.Strings(list)
+	for _, s := range list {
+		n.Add(s)
+	}
+	return n
+}
+
+func nodeStates(ctx context.Context, c *kube.Client) ([]cluster.NodeState, error) {
+	list, _, err := c.Nodes(ctx)
+	out := []cluster.NodeState{}
+	for _, n := range list {
+		s := cluster.NodeState{Name: n.Name, Ready: n.Ready, Renewed: n.Renewed.UTC()}
+		if !n.Ready {
+			s.Why = n.Why
+		}
+		out = append(out, s)
+	}
+	return out, err
+}
+
+func closedHooks(ctx context.Context, c *kube.Client) ([]cluster.Webhook, error) {
+	all, err := c.ClosedHooks(ctx)
+	out := []cluster.Webhook{}
+	for _, h := range all {
+		out = append(out, cluster.Webhook{Object: h.Object, Name: h.Name, Service: h.Namespace + "/" + h.Service, Hits: h.Hits, Backend: h.Ready, Conditions: h.Conditions})
+	}
+	slices.SortFunc(out, func(a, b cluster.Webhook) int { return strings.Compare(a.Object+a.Name, b.Object+b.Name) })
+	return out, err
+}
