@@ -123,11 +123,13 @@ func ReadySlice(value []byte) (service string, ready bool, err error) {
 // Removed gives the minor version of Kubernetes 1 that stopped serving an API
 // version, 0 when it is served still (the deprecated API migration guide of
 // kubernetes.io). For extensions/v1beta1 the first removal counts.
+// Definitions of custom resources are left out: API servers store them as
+// v1beta1 still, which they have long ceased to serve.
 func Removed(group, version string) int {
 	switch group + "/" + version {
 	case "extensions/v1beta1", "apps/v1beta1", "apps/v1beta2":
 		return 16
-	case "admissionregistration.k8s.io/v1beta1", "apiextensions.k8s.io/v1beta1", "apiregistration.k8s.io/v1beta1", "authentication.k8s.io/v1beta1",
+	case "admissionregistration.k8s.io/v1beta1", "apiregistration.k8s.io/v1beta1", "authentication.k8s.io/v1beta1",
 		"certificates.k8s.io/v1beta1", "coordination.k8s.io/v1beta1", "networking.k8s.io/v1beta1", "rbac.authorization.k8s.io/v1beta1",
 		"rbac.authorization.k8s.io/v1alpha1", "scheduling.k8s.io/v1beta1":
 		return 22

@@ -55,6 +55,9 @@ type Definition struct {
 
 // ReadDefinition reads a stored CustomResourceDefinition.
 func ReadDefinition(value []byte) (Definition, error) {
+	type client struct {
+		Service *Backend `json:"service"`
+	}
 	var d struct {
 		Spec struct {
 			Group string `json:"group"`
@@ -67,10 +70,10 @@ func ReadDefinition(value []byte) (Definition, error) {
 			Conversion struct {
 				Strategy string `json:"strategy"`
 				Webhook  struct {
-					ClientConfig struct {
-						Service *Backend `json:"service"`
-					} `json:"clientConfig"`
+					ClientConfig client `json:"clientConfig"`
 				} `json:"webhook"`
+				// Definitions are stored in their form of v1beta1 still.
+				ClientConfig client `json:"webhookClientConfig"`
 			} `json:"conversion"`
 		} `json:"spec"`
 		Status struct {
@@ -81,8 +84,10 @@ func ReadDefinition(value []byte) (Definition, error) {
 		return Definition{}, err
 	}
 	out := Definition{Group: d.Spec.Group, Kind: d.Spec.Names.Kind}
-	if s := d.Spec.Conversion.Webhook.ClientConfig.Service; d.Spec.Conversion.Strategy == "Webhook" && s != nil {
-		out.Converter = *s
+	for _, c := range []client{d.Spec.Conversion.Webhook.ClientConfig, d.Spec.Conversion.ClientConfig} {
+		if d.Spec.Conversion.Strategy == "Webhook" && c.Service != nil {
+			out.Converter = *c.Service
+		}
 	}
 	var has []string
 	for _, v := range d.Spec.Versions {
