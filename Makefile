@@ -104,6 +104,10 @@ fuzz: ## Fuzz every target, each for FUZZTIME (20s)
 	  done; \
 	done
 
+.PHONY: bench-diagnose
+bench-diagnose: ## Measure a full diagnosis of five hosts, two dead, 3 GB each (subjects: make bench once; SALVOR_BENCH=FOLDER)
+	SALVOR_BENCH=$${SALVOR_BENCH:-$$HOME/.cache/salvor/bench} $(GO) test -count=1 -v -timeout 30m -run TestDiagnosisInTime ./test/looktime
+
 .PHONY: bench
 bench: ## Run all benchmarks
 	$(GO) test -run '^$$' -bench . -benchmem $(PKGS)

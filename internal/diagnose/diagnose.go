@@ -196,8 +196,18 @@ func (v view) unread() bool {
 		if m.reached && !m.facts.Disk.OK && (m.facts.Live.OK && v.sameLineage(m) || m.facts.Process.OK && m.facts.Process.Value.Running) {
 			return true
 		}
+		if m.reached && unreadDB(m) && v.sameLineage(m) {
+			return true
+		}
 	}
 	return false
+}
+
+// unreadDB tells a data dir whose db is there and could not be read, for want
+// of time or of rights: that is no damage.
+func unreadDB(m memberView) bool {
+	d := m.facts.Disk
+	return d.OK && d.Value.State == cluster.DirData && !d.Value.DB.OK && usableDamage(d.Value.Damage)
 }
 
 // ailing tells that something critical is wrong although every member serves.
@@ -360,6 +370,8 @@ func (v view) data(d Diagnosis) Data {
 		return DUnknown
 	case len(v.usable()) > 0:
 		return D1
+	case v.unseen() > 0, v.unread():
+		return DUnknown // what was not read is not lost
 	}
 	if c, ok := d.Chosen(); ok && c.stored() {
 		return D2

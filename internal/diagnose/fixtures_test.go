@@ -3,8 +3,12 @@ package diagnose_test
 import (
 	"encoding/json"
 	"fmt"
+	"runtime"
+	"runtime/debug"
+	"sync"
 	"testing"
 
+	"github.com/salvor-project/salvor/internal/cluster"
 	"github.com/salvor-project/salvor/internal/diagnose"
 	"github.com/salvor-project/salvor/internal/diagnose/stories"
 )
@@ -117,55 +121,97 @@ func takeFrom(w *stories.World, n diagnose.Need, host int) bool {
 	return did
 }
 
+// world is one incident: of a fixture, a story or a seed. code is what it shows
+// of the first.
+type world struct {
+	name  string
+	code  diagnose.Code
+	build func() *stories.World
+}
+
+// worlds are all incidents that are known, with the healthy world.
+func worlds() []world {
+	out := []world{{"healthy", "", stories.Control}}
+	for i, x := range stories.Fixtures() {
+		out = append(out, world{fmt.Sprintf("%s/%d", x.Code, i), x.Code, func() *stories.World {
+			w := stories.Control()
+			x.Break(w)
+			return w
+		}})
+	}
+	for name := range stories.All() {
+		out = append(out, world{"story " + name, "", func() *stories.World { return stories.All()[name].World }})
+	}
+	for name, build := range seeds() {
+		out = append(out, world{"seed " + name, "", build})
+	}
+	return out
+}
+
 // TestTakenFacts takes any one fact away from any one host, and from all of
-// them (-1), in every fixture:
+// them (-1), in every incident:
 // nothing sick becomes healthy, nothing forbidden allowed, no data that was
 // there is given up, and no finding stands without evidence.
 func TestTakenFacts(t *testing.T) {
-	for _, x := range stories.Fixtures() {
-		w := stories.Control()
-		x.Break(w)
-		before := diagnose.Diagnose(w.Facts)
-		sick := !well(before)
-		forbidden := map[string]bool{}
-		for _, a := range before.Forbidden {
-			forbidden[a.Action] = true
-		}
-		for _, n := range stories.Needs() {
-			for h := -1; h < len(w.Facts.Hosts); h++ {
-				if h == 2 && n != diagnose.NeedHash && n != diagnose.NeedHost && n != diagnose.NeedDisk && n != diagnose.NeedLive {
-					continue // as host 1, for a quicker test
-				}
-				w := stories.Control()
-				x.Break(w)
-				if !takeFrom(w, n, h) {
-					continue
-				}
-				after := diagnose.Diagnose(w.Facts)
-				at := fmt.Sprintf("%s without %s of host %d", x.Code, n, h)
-				// What only logs tell may go unseen without them, as may what is a
-				// mere warning without a fact that many machines lack; but that is said.
-				f, _ := find(before, x.Code)
-				minor := f.Confidence != diagnose.Certain || f.Severity == diagnose.Warning &&
-					(n == diagnose.NeedClock || n == diagnose.NeedMetrics || n == diagnose.NeedPlaces)
-				if sick && f.Severity != diagnose.Info && well(after) && !(minor && unknown(after, x.Code)) {
-					t.Errorf("%s: %s became healthy", at, before.Scenario)
-				}
-				for _, a := range after.Allowed {
-					if forbidden[a.Action] && a.Action == diagnose.ActRestore {
-						t.Errorf("%s: %s was forbidden and is allowed now (%s → %s)", at, a.Action, before.Scenario, after.Scenario)
-					}
-				}
-				blind := h < 0 && after.Scenario == diagnose.Unreachable && forbids(after, diagnose.ActRestore)
-				if c, ok := after.Chosen(); ok && c.Kind == diagnose.FromSnapshot && before.Level.Data == diagnose.D0 && !blind {
-					t.Errorf("%s: a snapshot is chosen although the data was intact", at)
-				}
-				for _, f := range after.Findings {
-					if len(f.Evidence) == 0 {
-						t.Errorf("%s: %s has no evidence", at, f.Code)
-					}
-				}
+	defer debug.SetGCPercent(debug.SetGCPercent(800))
+	all := make(chan world)
+	var done sync.WaitGroup
+	for range runtime.GOMAXPROCS(0) {
+		done.Go(func() {
+			for x := range all {
+				takeEach(t, x)
 			}
+		})
+	}
+	for _, x := range worlds() {
+		all <- x
+	}
+	close(all)
+	done.Wait()
+}
+
+func takeEach(t *testing.T, x world) {
+	before := diagnose.Diagnose(x.build().Facts)
+	for _, f := range before.Findings {
+		if len(f.Evidence) == 0 {
+			t.Errorf("%s: %s has no evidence", x.name, f.Code)
+		}
+	}
+	hosts := len(x.build().Facts.Hosts)
+	for _, n := range stories.Needs() {
+		for h := -1; h < hosts; h++ {
+			if h == 2 && n != diagnose.NeedHash && n != diagnose.NeedHost && n != diagnose.NeedDisk && n != diagnose.NeedLive {
+				continue // as host 1, for a quicker test
+			}
+			w := x.build()
+			if takeFrom(w, n, h) {
+				compareTaken(t, fmt.Sprintf("%s without %s of host %d", x.name, n, h), x, n, h, before, diagnose.Diagnose(w.Facts))
+			}
+		}
+	}
+}
+
+func compareTaken(t *testing.T, at string, x world, n diagnose.Need, h int, before, after diagnose.Diagnosis) {
+	// What only logs tell may go unseen without them, as may what is a
+	// mere warning without a fact that many machines lack; but that is said.
+	f, named := find(before, x.code)
+	minor := named && (f.Confidence != diagnose.Certain || f.Severity == diagnose.Warning &&
+		(n == diagnose.NeedClock || n == diagnose.NeedMetrics || n == diagnose.NeedPlaces || n == diagnose.NeedPods))
+	if !well(before) && f.Severity != diagnose.Info && well(after) && !(minor && unknown(after, x.code)) {
+		t.Errorf("%s: %s became healthy", at, before.Scenario)
+	}
+	for _, a := range after.Allowed {
+		if forbids(before, a.Action) {
+			t.Errorf("%s: %s was forbidden and is allowed now (%s → %s)", at, a.Action, before.Scenario, after.Scenario)
+		}
+	}
+	blind := h < 0 && forbids(after, diagnose.ActRestore)
+	if c, ok := after.Chosen(); ok && c.Kind == diagnose.FromSnapshot && before.Level.Data == diagnose.D0 && !blind {
+		t.Errorf("%s: a snapshot is chosen although the data was intact", at)
+	}
+	for _, f := range after.Findings {
+		if len(f.Evidence) == 0 {
+			t.Errorf("%s: %s has no evidence", at, f.Code)
 		}
 	}
 }
@@ -173,21 +219,19 @@ func TestTakenFacts(t *testing.T) {
 // TestSameBytes: the same facts give the same bytes, also after they were
 // written and read.
 func TestSameBytes(t *testing.T) {
-	for _, x := range stories.Fixtures() {
-		w := stories.Control()
-		x.Break(w)
+	for _, x := range worlds() {
+		w := x.build()
 		a, _ := json.Marshal(diagnose.Diagnose(w.Facts))
 		stored, err := json.Marshal(w.Facts)
 		if err != nil {
 			t.Fatal(err)
 		}
-		again := stories.Control().Facts
-		again.Hosts = nil
+		var again cluster.Facts
 		if err := json.Unmarshal(stored, &again); err != nil {
 			t.Fatal(err)
 		}
 		if b, _ := json.Marshal(diagnose.Diagnose(again)); string(a) != string(b) {
-			t.Errorf("%s: the stored facts give another diagnosis:\n%s\n%s", x.Code, a, b)
+			t.Errorf("%s: the stored facts give another diagnosis:\n%s\n%s", x.name, a, b)
 		}
 	}
 }
@@ -198,7 +242,8 @@ func TestTwoFaults(t *testing.T) {
 	roots := map[diagnose.Code]bool{diagnose.ClockSkew: true, diagnose.DiskFull: true, diagnose.KubeletCertExpired: true, diagnose.SAKeyDiffers: true,
 		diagnose.EncryptionDiffers: true, diagnose.ManifestDuplicate: true, diagnose.BalancerDown: true, diagnose.BackupStale: true, diagnose.NoSpaceAlarm: true,
 		diagnose.Diverged: true, diagnose.AddressOnTwoHosts: true, diagnose.WebhookDeadlock: true, diagnose.VersionHazard: true, diagnose.OutOfMemory: true,
-		diagnose.APICannotDecrypt: true, diagnose.PeerURLDrift: true, diagnose.FrontProxyDiffers: true, diagnose.DiskSlow: true, diagnose.RuntimeDBDamaged: true}
+		diagnose.APICannotDecrypt: true, diagnose.PeerURLDrift: true, diagnose.FrontProxyDiffers: true, diagnose.DiskSlow: true, diagnose.RuntimeDBDamaged: true,
+		diagnose.PhantomPods: true, diagnose.ClaimsLost: true, diagnose.NodesDown: true, diagnose.EndpointsStale: true, diagnose.HookBackendDown: true,}
 	var all []stories.Fixture
 	for _, x := range stories.Fixtures() {
 		if roots[x.Code] {

@@ -64,7 +64,12 @@ func usableDB(m memberView) bool {
 	if !d.OK || !d.Value.DB.OK && !m.facts.Live.OK {
 		return false
 	}
-	for _, dmg := range d.Value.Damage {
+	return usableDamage(d.Value.Damage)
+}
+
+// usableDamage tells that no damage is the db's.
+func usableDamage(all []cluster.Damage) bool {
+	for _, dmg := range all {
 		switch dmg.Kind {
 		case cluster.DamageDB, cluster.DamageDBMissing, cluster.DamageDBTruncated:
 			return false

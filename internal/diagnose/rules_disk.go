@@ -111,6 +111,12 @@ func unmounted(m memberView) bool {
 	return f.OK && f.Value.Expected != "" && dirGone(m)
 }
 
+// perhapsUnmounted tells a data dir that is not there on a machine whose mounts
+// could not be read: it may lie on a volume that is not mounted.
+func perhapsUnmounted(m memberView) bool {
+	return dirGone(m) && !m.facts.Mount.OK && m.facts.Mount.Why != ""
+}
+
 func findUnmounted(v view) []sighting {
 	var out []sighting
 	for _, m := range v.members {

@@ -99,7 +99,7 @@ func (v view) hostOfNode(node string) string {
 	return node
 }
 
-// fresh is how young a pod may be and not yet, or no more, be in the API's
+// fresh is how young a pod may be, in seconds, and not yet, or no more, be in the API's
 // answer: both questions are asked one after the other.
 const fresh = 30
 
@@ -119,7 +119,7 @@ func findPhantoms(v view) []sighting {
 		s := sighting{subject: h.Name}
 		var names []string
 		for _, p := range h.Node.Pods.Value {
-			if known[p.UID] || v.clockOf(h).Sub(p.Created).Seconds() < fresh {
+			if age := v.clockOf(h).Sub(p.Created).Seconds(); known[p.UID] || age >= 0 && age < fresh {
 				continue
 			}
 			names = append(names, p.Namespace+"/"+p.Name)

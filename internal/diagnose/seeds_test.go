@@ -12,6 +12,60 @@ import (
 // The incidents from which Salvor came, as facts: each must get the verdict
 // that would have spared it.
 
+// seeds give each incident anew.
+func seeds() map[string]func() *stories.World {
+	return map[string]func() *stories.World{"quota": seedQuota, "full disks": seedFullDisks, "power cut": seedPowerCut, "two weeks": seedTwoWeeks,
+		"largest db": seedLargestDB, "stopped": func() *stories.World { return stories.Control().Dead("m1", "m2", "m3") }}
+}
+
+func seedQuota() *stories.World {
+	w := stories.Control()
+	nospace(w)
+	return w.Said("m1", "kube-apiserver", cluster.SaidNoSpaceQuota, 40)
+}
+
+func seedFullDisks() *stories.World {
+	w := stories.Control()
+	w.Dead("m1", "m2", "m3")
+	for _, n := range []string{"m1", "m2", "m3"} {
+		w.M(n).Space.Value.FreeBytes = 0
+		w.Said(n, "etcd", cluster.SaidDiskFull, 5)
+	}
+	w.Facts.Hosts[0].Snapshots[0].Modified = w.Facts.At.Add(-2 * time.Hour)
+	return w
+}
+
+func seedPowerCut() *stories.World {
+	w := stories.Control()
+	w.Dead("m1", "m2", "m3")
+	for i, n := range []string{"m1", "m2", "m3"} {
+		w.Damaged(n, cluster.DamageTornTail)
+		w.Facts.Hosts[i].Reached.Value.Clock = w.Facts.At.AddDate(-6, 0, 0)
+		w.Said(n, "kube-apiserver", cluster.SaidEtcdUnreachable, 9)
+	}
+	w.Facts.Hosts[0].Snapshots[0].Modified = w.Facts.At.Add(-5 * time.Hour)
+	w.Facts.Hosts[0].Snapshots[0].Path = "/backup/etcd-0400.db"
+	return w
+}
+
+func seedTwoWeeks() *stories.World {
+	w := stories.Control()
+	w.Gone("m2", "m3").Alone("m1")
+	s := &w.Facts.Hosts[0].Snapshots[0]
+	s.Modified = w.Facts.At.Add(-14 * 24 * time.Hour)
+	s.Hazards.Value.Webhooks = []cluster.Webhook{{Object: "MutatingWebhookConfiguration/kruise", Name: "mpod.kb.io", Service: "kruise-system/kruise-webhook-service", Hits: []string{"pods"}}}
+	return w
+}
+
+func seedLargestDB() *stories.World {
+	w := stories.Control()
+	w.Dead("m1", "m2", "m3").Damaged("m1", cluster.DamageWAL).Damaged("m2", cluster.DamageDB)
+	w.M("m1").Disk.Value.DB.Value.Revision = 95
+	w.M("m1").Disk.Value.Log.Value.LastIndex = 50
+	w.M("m3").Disk.Value.Log.Value.LastIndex = 130
+	return w
+}
+
 func mustForbidRestore(t *testing.T, d diagnose.Diagnosis) {
 	t.Helper()
 	for _, a := range d.Allowed {
@@ -29,9 +83,7 @@ func mustForbidRestore(t *testing.T, d diagnose.Diagnosis) {
 
 // A quota alarm, "repaired" by restoring: kubectl get works, writes fail.
 func TestSeedQuota(t *testing.T) {
-	w := stories.Control()
-	nospace(w)
-	w.Said("m1", "kube-apiserver", cluster.SaidNoSpaceQuota, 40)
+	w := seedQuota()
 	d := diagnose.Diagnose(w.Facts)
 	if d.Scenario != diagnose.NoSpace || d.Cause.Code != diagnose.NoSpaceAlarm {
 		t.Errorf("%s, cause %+v", d.Scenario, d.Cause)
@@ -42,13 +94,7 @@ func TestSeedQuota(t *testing.T) {
 // Three full disks and a snapshot of two hours ago, which was restored: two
 // hours thrown away for an rm.
 func TestSeedFullDisks(t *testing.T) {
-	w := stories.Control()
-	w.Dead("m1", "m2", "m3")
-	for _, n := range []string{"m1", "m2", "m3"} {
-		w.M(n).Space.Value.FreeBytes = 0
-		w.Said(n, "etcd", cluster.SaidDiskFull, 5)
-	}
-	w.Facts.Hosts[0].Snapshots[0].Modified = w.Facts.At.Add(-2 * time.Hour)
+	w := seedFullDisks()
 	d := diagnose.Diagnose(w.Facts)
 	if d.Scenario != diagnose.Blocked || d.Cause.Code != diagnose.DiskFull || d.Level.Data != diagnose.D0 {
 		t.Errorf("%s %s, cause %+v", d.Scenario, d.Level, d.Cause)
@@ -59,15 +105,7 @@ func TestSeedFullDisks(t *testing.T) {
 // A power cut: machines wake with a wrong clock, members torn at the log's
 // end, etcd 3.5.4, "damaged certificates", and a file of 04:00.
 func TestSeedPowerCut(t *testing.T) {
-	w := stories.Control()
-	w.Dead("m1", "m2", "m3")
-	for i, n := range []string{"m1", "m2", "m3"} {
-		w.Damaged(n, cluster.DamageTornTail)
-		w.Facts.Hosts[i].Reached.Value.Clock = w.Facts.At.AddDate(-6, 0, 0)
-		w.Said(n, "kube-apiserver", cluster.SaidEtcdUnreachable, 9)
-	}
-	w.Facts.Hosts[0].Snapshots[0].Modified = w.Facts.At.Add(-5 * time.Hour)
-	w.Facts.Hosts[0].Snapshots[0].Path = "/backup/etcd-0400.db"
+	w := seedPowerCut()
 	d := diagnose.Diagnose(w.Facts)
 	if _, ok := find(d, diagnose.ClockSkew); !ok {
 		t.Errorf("the clock is not named: %v", codesOf(d))
@@ -81,11 +119,7 @@ func TestSeedPowerCut(t *testing.T) {
 // Two members gone, one alive, and a snapshot of two weeks ago in which a
 // webhook waits that will block every pod.
 func TestSeedTwoWeeks(t *testing.T) {
-	w := stories.Control()
-	w.Gone("m2", "m3").Alone("m1")
-	s := &w.Facts.Hosts[0].Snapshots[0]
-	s.Modified = w.Facts.At.Add(-14 * 24 * time.Hour)
-	s.Hazards.Value.Webhooks = []cluster.Webhook{{Object: "MutatingWebhookConfiguration/kruise", Name: "mpod.kb.io", Service: "kruise-system/kruise-webhook-service", Hits: []string{"pods"}}}
+	w := seedTwoWeeks()
 	d := diagnose.Diagnose(w.Facts)
 	if c, ok := d.Chosen(); !ok || c.Kind != diagnose.FromSurvivor || c.Member != "m1" {
 		t.Errorf("chose %+v, want the member that lives", c)
@@ -109,11 +143,7 @@ func TestSeedTwoWeeks(t *testing.T) {
 // Processes that only had to be started, and the largest db chosen for its
 // revision although its log is the shortest.
 func TestSeedLargestDB(t *testing.T) {
-	w := stories.Control()
-	w.Dead("m1", "m2", "m3").Damaged("m1", cluster.DamageWAL).Damaged("m2", cluster.DamageDB)
-	w.M("m1").Disk.Value.DB.Value.Revision = 95
-	w.M("m1").Disk.Value.Log.Value.LastIndex = 50
-	w.M("m3").Disk.Value.Log.Value.LastIndex = 130
+	w := seedLargestDB()
 	d := diagnose.Diagnose(w.Facts)
 	if c, ok := d.Chosen(); !ok || c.Log != "m3" {
 		t.Errorf("chose %+v, want the longest log", c)

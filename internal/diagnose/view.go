@@ -274,8 +274,8 @@ func (v view) stateOf(m memberView) State {
 		return StateImpostor
 	case m.facts.Live.OK:
 		return v.liveState(m)
-	case unmounted(m):
-		return StateUnknown // what is seen is not the data dir
+	case unmounted(m), perhapsUnmounted(m):
+		return StateUnknown // what is seen is not, or may not be, the data dir
 	case dirGone(m):
 		return StateLost
 	case v.expelled(m):
