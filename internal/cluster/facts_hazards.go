@@ -2,7 +2,7 @@ package cluster
 
 // Hazards is what in a candidate's data would hurt after it was put back: read
 // from the stored objects before anything is restored. Lists hold the first
-// MaxHazardNames names in order; the counts are complete.
+// MaxHazardNames names that were found; the counts are complete.
 type Hazards struct {
 	// Objects is the number of stored objects that were read.
 	Objects int64 `json:"objects"`

@@ -67,7 +67,7 @@ func (v view) advice(d Diagnosis) (allowed, forbidden []Advice) {
 			allow(ActFreeSpace)
 		}
 	case Unreachable:
-		allow(ActReachHosts, names(v.with(StateUnknown)))
+		allow(ActReachHosts, v.unseenNames())
 	}
 	if has(d.Findings, ClockSkew) {
 		allow(ActSetClock)

@@ -296,6 +296,16 @@ func (v view) idle(host string) bool {
 	return false
 }
 
+// unseenNames are the members of which nothing is known, those that salvor.yaml
+// does not name included.
+func (v view) unseenNames() string {
+	out := names(v.with(StateUnknown))
+	for _, e := range v.strangers {
+		out = strings.TrimPrefix(out+", "+e.Name, ", ")
+	}
+	return out
+}
+
 // unseen counts the voters of which nothing is known.
 func (v view) unseen() int {
 	n := len(v.strangers)
@@ -408,11 +418,7 @@ func (v view) summary(d Diagnosis) say.Text {
 		if v.alive && len(v.with(StateUnknown))+len(v.strangers) == 0 {
 			return say.New("scenario.hidden", strings.Join(v.hidden(), ", "))
 		}
-		unseen := names(v.with(StateUnknown))
-		for _, e := range v.strangers {
-			unseen = strings.TrimPrefix(unseen+", "+e.Name, ", ")
-		}
-		return say.New("scenario.unreachable", unseen)
+		return say.New("scenario.unreachable", v.unseenNames())
 	}
 	if f, ok := root(d.Findings); ok && (s == Degraded || s == Blocked) && f.Severity == Critical {
 		return f.Text

@@ -243,7 +243,7 @@ func TestTwoFaults(t *testing.T) {
 		diagnose.EncryptionDiffers: true, diagnose.ManifestDuplicate: true, diagnose.BalancerDown: true, diagnose.BackupStale: true, diagnose.NoSpaceAlarm: true,
 		diagnose.Diverged: true, diagnose.AddressOnTwoHosts: true, diagnose.WebhookDeadlock: true, diagnose.VersionHazard: true, diagnose.OutOfMemory: true,
 		diagnose.APICannotDecrypt: true, diagnose.PeerURLDrift: true, diagnose.FrontProxyDiffers: true, diagnose.DiskSlow: true, diagnose.RuntimeDBDamaged: true,
-		diagnose.PhantomPods: true, diagnose.ClaimsLost: true, diagnose.NodesDown: true, diagnose.EndpointsStale: true, diagnose.HookBackendDown: true,}
+		diagnose.PhantomPods: true, diagnose.ClaimsLost: true, diagnose.NodesDown: true, diagnose.EndpointsStale: true, diagnose.HookBackendDown: true}
 	var all []stories.Fixture
 	for _, x := range stories.Fixtures() {
 		if roots[x.Code] {

@@ -72,13 +72,13 @@ func New(in Inputs) *Scan {
 	return s
 }
 
-// Add takes one live key and its value in. The value is not kept.
+// Add takes one live key and its value in, in any order. The value is not kept.
 func (s *Scan) Add(key string, value []byte) {
 	place, ok := kube.Split(key)
 	if !ok {
 		return
 	}
-	o, err := kube.Decode(key, value)
+	o, err := kube.Glimpse(key, value, place.Resource == "pods" || place.Resource == "namespaces")
 	if err != nil {
 		s.out.Unreadable.Add(key)
 		return
@@ -121,6 +121,8 @@ func (s *Scan) Done() cluster.Hazards {
 			s.out.Webhooks = append(s.out.Webhooks, w)
 		}
 	}
+	sort.Strings(s.out.Nodes)
+	sort.Strings(s.out.MasterLeases)
 	s.settle()
 	for _, v := range s.volumes {
 		if v.Released || v.Claim != "" && !s.claims[v.ClaimNamespace+"/"+v.Claim] {

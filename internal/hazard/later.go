@@ -111,11 +111,14 @@ func (s *Scan) custom(key string, p kube.Place, value []byte) error {
 const uidSigns = 8
 
 func (s *Scan) pod(p kube.Place, value []byte, o kube.Object) error {
+	s.pods = append(s.pods, pod{p.Namespace, o.Labels})
+	if len(s.inventory) == 0 {
+		return nil
+	}
 	node, runs, err := kube.PodNode(value)
 	if err != nil {
 		return err
 	}
-	s.pods = append(s.pods, pod{p.Namespace, o.Labels})
 	if runs && s.inventory[node] {
 		if s.out.Pods == nil {
 			s.out.Pods = map[string][]string{}

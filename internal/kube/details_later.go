@@ -1,6 +1,8 @@
 package kube
 
 import (
+	"bytes"
+	"fmt"
 	"time"
 
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
@@ -109,9 +111,19 @@ func Scales(value []byte) (bool, error) {
 // PodNode gives the node that a stored pod is bound to, and whether the pod
 // ought to run: one that has ended does not.
 func PodNode(value []byte) (node string, runs bool, err error) {
+	ended := func(phase string) bool {
+		return phase == string(corev1.PodSucceeded) || phase == string(corev1.PodFailed)
+	}
+	if bytes.HasPrefix(value, []byte(prefixProtobuf)) {
+		node, phase, err := podNode(value)
+		if err != nil {
+			return "", false, fmt.Errorf("read stored pod: %w", err)
+		}
+		return node, !ended(phase), nil
+	}
 	var p corev1.Pod
 	if err := into(value, &p); err != nil {
 		return "", false, err
 	}
-	return p.Spec.NodeName, p.Status.Phase != corev1.PodSucceeded && p.Status.Phase != corev1.PodFailed, nil
+	return p.Spec.NodeName, !ended(string(p.Status.Phase)), nil
 }

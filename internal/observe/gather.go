@@ -13,6 +13,8 @@ import (
 // Asker asks one host; package remote's Host is one. Where has none for a host
 // that cannot be reached, and says why.
 type Asker interface {
+	// Reach opens the way to the host; the questions open it by themselves, too.
+	Reach(ctx context.Context) error
 	Observe(ctx context.Context, cfg cluster.Config) (cluster.HostFacts, error)
 	Changes(ctx context.Context, cfg cluster.Config, since []int64) (map[string][]cluster.Changes, error)
 	HashAt(ctx context.Context, cfg cluster.Config, member string, revision int64) (cluster.HashKV, error)
@@ -33,9 +35,10 @@ func Gather(ctx context.Context, cfg cluster.Config, hosts []Reached, now time.T
 	ctx, cancel := context.WithTimeout(ctx, budget)
 	defer cancel()
 	f := cluster.Facts{At: now.Round(0), Config: cfg, Hosts: make([]cluster.HostFacts, len(hosts))}
+	p := newPatience(len(hosts))
 	var wg sync.WaitGroup
 	for i, h := range hosts {
-		wg.Go(func() { f.Hosts[i] = ask(ctx, cfg, h) })
+		wg.Go(func() { f.Hosts[i] = ask(ctx, cfg, h, p) })
 	}
 	wg.Wait()
 	var more sync.WaitGroup
@@ -45,9 +48,15 @@ func Gather(ctx context.Context, cfg cluster.Config, hosts []Reached, now time.T
 	return f
 }
 
-func ask(ctx context.Context, cfg cluster.Config, h Reached) cluster.HostFacts {
+func ask(ctx context.Context, cfg cluster.Config, h Reached, p *patience) cluster.HostFacts {
 	err := h.Err
 	if err == nil {
+		err = p.reach(ctx, h.Asker)
+	} else {
+		p.failed()
+	}
+	if err == nil {
+		defer p.answered()
 		var f cluster.HostFacts
 		asked := time.Now()
 		if f, err = h.Asker.Observe(ctx, cfg); err == nil {

@@ -10,8 +10,6 @@ import (
 	"syscall"
 	"time"
 
-	"go.etcd.io/etcd/api/v3/mvccpb"
-
 	"github.com/salvor-project/salvor/internal/cluster"
 	"github.com/salvor-project/salvor/internal/datadir"
 	"github.com/salvor-project/salvor/internal/hazard"
@@ -24,30 +22,28 @@ const hazardBudget = 8 * time.Second
 // hazardLeast is the time with which it is not worth to begin.
 const hazardLeast = 500 * time.Millisecond
 
-// hazards reads the objects of everything on this host that could be put back:
-// its stopped members, then its sound snapshots, the newest first. What there is
-// no time for says so.
-func (m machine) hazards(ctx context.Context, f *cluster.HostFacts) {
-	read := m.reader(ctx, f.Node)
-	for i := range f.Members {
-		mf := &f.Members[i]
-		c, ok := m.cfg.Member(mf.Name)
-		switch {
-		case !ok || mf.Live.OK && mf.Live.Value.Linearizable.OK && mf.Live.Value.Linearizable.Value:
-			// it serves: nothing is put back from it
-		case mf.Live.OK, mf.Process.OK && mf.Process.Value.Running:
-			mf.Hazards = cluster.Unknown[cluster.Hazards]("its etcd runs and holds the db: stop it, or save a snapshot of it and look at that")
-		case mf.Disk.OK && mf.Disk.Value.DB.OK:
-			mf.Hazards = read(c.DB())
-		}
+// memberHazards reads the objects of a member that is stopped: what could be put
+// back from it. It does not wait for the rest of what is looked at. One that
+// serves is not read, nor one without a db.
+func (m machine) memberHazards(ctx context.Context, c cluster.Member, process cluster.Known[cluster.ProcessFacts], live cluster.Known[cluster.LiveMember]) cluster.Known[cluster.Hazards] {
+	if _, err := os.Stat(c.DB()); err != nil || live.OK && live.Value.Linearizable.OK && live.Value.Linearizable.Value {
+		return cluster.Known[cluster.Hazards]{}
 	}
-	for _, i := range soundOnes(f.Snapshots) {
-		s := &f.Snapshots[i]
-		if o := twin(f.Snapshots, i); o >= 0 {
-			s.Hazards = f.Snapshots[o].Hazards
+	if live.OK || process.OK && process.Value.Running {
+		return cluster.Unknown[cluster.Hazards]("its etcd runs and holds the db: stop it, or save a snapshot of it and look at that")
+	}
+	return m.readHazards(ctx, c.DB())
+}
+
+// snapshotHazards reads the objects of the sound snapshots, the newest first.
+// What there is no time for says so.
+func (m machine) snapshotHazards(ctx context.Context, all []cluster.SnapshotFacts) {
+	for _, i := range soundOnes(all) {
+		if o := twin(all, i); o >= 0 {
+			all[i].Hazards = all[o].Hazards
 			continue
 		}
-		s.Hazards = read(s.Path)
+		all[i].Hazards = m.readHazards(ctx, all[i].Path)
 	}
 }
 
@@ -75,23 +71,21 @@ func twin(all []cluster.SnapshotFacts, at int) int {
 	return -1
 }
 
-// reader gives what reads the objects of one db, as long as there is time.
-func (m machine) reader(ctx context.Context, node cluster.NodeFacts) func(path string) cluster.Known[cluster.Hazards] {
-	return func(path string) cluster.Known[cluster.Hazards] {
-		if end, ok := ctx.Deadline(); ok && time.Until(end) < hazardLeast {
-			return cluster.Unknown[cluster.Hazards]("no time was left to read its objects: look again with a larger --budget")
-		}
-		ctx, cancel := context.WithTimeout(ctx, hazardBudget)
-		defer cancel()
-		return got(ctx, func() (cluster.Hazards, error) { return m.scan(ctx, node, path) })
+// readHazards reads the objects of one db, if there is time.
+func (m machine) readHazards(ctx context.Context, path string) cluster.Known[cluster.Hazards] {
+	if end, ok := ctx.Deadline(); ok && time.Until(end) < hazardLeast {
+		return cluster.Unknown[cluster.Hazards]("no time was left to read its objects: look again with a larger --budget")
 	}
+	ctx, cancel := context.WithTimeout(ctx, hazardBudget)
+	defer cancel()
+	return got(ctx, func() (cluster.Hazards, error) { return m.scan(ctx, path) })
 }
 
 // scan reads all objects of a db.
-func (m machine) scan(ctx context.Context, node cluster.NodeFacts, path string) (cluster.Hazards, error) {
-	scan := hazard.New(m.inputs(node))
-	err := datadir.Each(ctx, path, 0, func(kv *mvccpb.KeyValue) error {
-		scan.Add(string(kv.Key), kv.Value)
+func (m machine) scan(ctx context.Context, path string) (cluster.Hazards, error) {
+	scan := hazard.New(m.inputs())
+	err := datadir.EachLive(ctx, path, func(key, value []byte) error {
+		scan.Add(string(key), value)
 		return nil
 	})
 	if err != nil {
@@ -101,17 +95,17 @@ func (m machine) scan(ctx context.Context, node cluster.NodeFacts, path string) 
 }
 
 // inputs is what lies on this machine that data is held against.
-func (m machine) inputs(n cluster.NodeFacts) hazard.Inputs {
+func (m machine) inputs() hazard.Inputs {
 	in := hazard.Inputs{Encryption: cluster.Unknown[kube.Encryption]("no encryption configuration is known on this host"),
 		TokenKey: cluster.Unknown[[]byte]("there is no sa.pub on this host"), Now: time.Now()}
 	for _, node := range m.cfg.Kubernetes.Nodes {
 		in.Inventory = append(in.Inventory, node.NodeName())
 	}
-	k := n.Kubernetes
-	if !k.OK || !k.Value.Present {
-		return in
+	if h, ok := m.cfg.Host(m.host); !ok || h.Via == cluster.ViaChild {
+		return in // what lies in /etc here is not its own
 	}
-	for _, f := range k.Value.Manifests.Value {
+	manifests := cluster.From(m.manifests())
+	for _, f := range manifests.Value {
 		if !f.Pod.OK || !strings.HasPrefix(f.Pod.Value.Name, "kube-apiserver") {
 			continue
 		}
@@ -119,11 +113,11 @@ func (m machine) inputs(n cluster.NodeFacts) hazard.Inputs {
 		if o, ok := f.Pod.Value.Flag("etcd-servers-overrides"); ok {
 			in.Stores = append(in.Stores, "API server: "+f.Path+", --etcd-servers-overrides="+o)
 		}
-		if k.Value.Encrypt.OK && k.Value.Encrypt.Value.Path == "" {
+		if _, sealed := f.Pod.Value.Flag("encryption-provider-config"); !sealed {
 			in.Encryption = cluster.Is(kube.Encryption{Identity: true})
 		}
 	}
-	if path := k.Value.Encrypt.Value.Path; k.Value.Encrypt.OK && path != "" {
+	if path := m.encryptionPath(manifests); path != "" {
 		b, err := m.read(path)
 		if err == nil {
 			var e kube.Encryption

@@ -35,6 +35,7 @@ func Host(ctx context.Context, cfg cluster.Config, host, version string) cluster
 	}
 	f := cluster.HostFacts{Name: host, Reached: cluster.Is(cluster.HostInfo{
 		Hostname: name, OS: runtime.GOOS + "/" + runtime.GOARCH, Clock: time.Now(), Version: version})}
+	here, whole := machineOf(cfg, host)
 	var wg sync.WaitGroup
 	for _, m := range cfg.Members {
 		if m.Host == host {
@@ -43,15 +44,18 @@ func Host(ctx context.Context, cfg cluster.Config, host, version string) cluster
 	}
 	for i := range f.Members {
 		m, _ := cfg.Member(f.Members[i].Name)
-		wg.Go(func() { f.Members[i] = member(ctx, m, cfg.Client) })
+		wg.Go(func() { f.Members[i] = here.member(ctx, m, cfg.Client) })
 	}
-	wg.Go(func() { f.Snapshots = snapshots(ctx, cfg, host) })
+	wg.Go(func() {
+		f.Snapshots = snapshots(ctx, cfg, host)
+		here.snapshotHazards(ctx, f.Snapshots)
+	})
 	wg.Go(func() { f.Witnesses = witnesses(ctx, cfg, host) })
 	wg.Go(func() {
 		f.ClientProblem = inTime(ctx, "", func() string { return clientProblem(cfg, host, time.Now()) })
 	})
-	if m, ok := machineOf(cfg, host); ok {
-		wg.Go(func() { f.Node = m.node(ctx) })
+	if whole {
+		wg.Go(func() { f.Node = here.node(ctx) })
 	}
 	wg.Wait()
 	for i := range f.Members {
@@ -60,19 +64,17 @@ func Host(ctx context.Context, cfg cluster.Config, host, version string) cluster
 			f.Node.Logs = append(f.Node.Logs, inTime(ctx, lateLog("etcd", m.Name, m.Run.Process.Log), func() cluster.LogFacts { return memberLog(m) }))
 		}
 	}
-	here, _ := machineOf(cfg, host)
-	here.hazards(ctx, &f)
 	return f
 }
 
-func member(ctx context.Context, m cluster.Member, tls cluster.TLS) cluster.MemberFacts {
+func (h machine) member(ctx context.Context, m cluster.Member, tls cluster.TLS) cluster.MemberFacts {
 	f := cluster.MemberFacts{Name: m.Name}
-	var wg sync.WaitGroup
-	wg.Go(func() {
+	var wg, runs sync.WaitGroup
+	runs.Go(func() {
 		f.Process = fact(ctx, func() cluster.Known[cluster.ProcessFacts] { return process(ctx, m) })
 	})
 	wg.Go(func() { f.Disk = fact(ctx, func() cluster.Known[cluster.DataDir] { return disk(ctx, m) }) })
-	wg.Go(func() {
+	runs.Go(func() {
 		live, cancel := context.WithTimeout(ctx, liveBudget)
 		defer cancel()
 		f.Live = fact(live, func() cluster.Known[cluster.LiveMember] { return etcd.Live(live, m, tls) })
@@ -89,7 +91,12 @@ func member(ctx context.Context, m cluster.Member, tls cluster.TLS) cluster.Memb
 	wg.Go(func() {
 		f.Metrics = got(ctx, func() (cluster.EtcdMetrics, error) { return metrics(ctx, m, tls) })
 	})
+	runs.Wait()
+	hazards := h.memberHazards(ctx, m, f.Process, f.Live)
 	wg.Wait()
+	if f.Disk.OK && f.Disk.Value.DB.OK { // else that is what is wrong with it
+		f.Hazards = hazards
+	}
 	return f
 }
 

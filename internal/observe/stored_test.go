@@ -98,11 +98,7 @@ func TestStoredHazards(t *testing.T) {
 	}
 	_ = c.procs["etcd"].Wait()
 	delete(c.procs, "etcd")
-	f := cluster.HostFacts{Name: "cp-1", Node: cluster.NodeFacts{Kubernetes: c.kubernetes(t.Context())},
-		Members: []cluster.MemberFacts{{Name: "cp-1", Disk: cluster.Is(cluster.DataDir{DB: cluster.Is(cluster.DB{})}), Process: cluster.Is(cluster.ProcessFacts{})}}}
-	c.cfg.Members = []cluster.Member{{Name: "cp-1", Host: "cp-1", DataDir: filepath.Join(c.root, "var/lib/etcd")}}
-	c.hazards(t.Context(), &f)
-	h := f.Members[0].Hazards
+	h := c.memberHazards(t.Context(), cluster.Member{Name: "cp-1", Host: "cp-1", DataDir: filepath.Join(c.root, "var/lib/etcd")}, cluster.Is(cluster.ProcessFacts{}), cluster.Known[cluster.LiveMember]{})
 	if !h.OK {
 		t.Fatal(h.Why)
 	}

@@ -119,6 +119,12 @@ func (h *Host) call(ctx context.Context, method string, params, result any, prog
 
 func (h *Host) question(cfg cluster.Config) question { return question{Config: cfg, Host: h.Name} }
 
+// Reach connects to the host.
+func (h *Host) Reach(ctx context.Context) error {
+	_, err := h.Client(ctx)
+	return err
+}
+
 // Observe gathers the host's facts.
 func (h *Host) Observe(ctx context.Context, cfg cluster.Config) (cluster.HostFacts, error) {
 	var f cluster.HostFacts

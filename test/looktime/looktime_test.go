@@ -106,7 +106,7 @@ func (s *stage) restore(snapshot string) {
 	s.t.Helper()
 	var initial []string
 	for i := 1; i <= 5; i++ {
-		initial = append(initial, fmt.Sprintf("%s=http://127.0.0.1:%d", member(i), 23800+i))
+		initial = append(initial, fmt.Sprintf("%s=http://127.9.8.7:%d", member(i), 23800+i))
 	}
 	for i := 1; i <= 3; i++ {
 		dir := filepath.Join(s.dir, member(i))
@@ -118,7 +118,7 @@ func (s *stage) restore(snapshot string) {
 			s.t.Fatal(err)
 		}
 		s.run(s.salvor, "snapshot", "restore", snapshot, "--data-dir", dir, "--name", member(i), "--initial-cluster", strings.Join(initial, ","),
-			"--initial-cluster-token", "looktime", "--initial-advertise-peer-urls", fmt.Sprintf("http://127.0.0.1:%d", 23800+i))
+			"--initial-cluster-token", "looktime", "--initial-advertise-peer-urls", fmt.Sprintf("http://127.9.8.7:%d", 23800+i))
 		db := filepath.Join(dir, "member", "snap", "db")
 		if i == 1 {
 			s.db = db
@@ -149,10 +149,16 @@ func (s *stage) configure(alive int, snapshot string) string {
 	_ = closed.Close()
 	s.t.Cleanup(func() { _ = hang.Close() })
 	go func() {
+		var held []net.Conn // one that nobody holds is closed by the collector
 		for {
-			if _, err := hang.Accept(); err != nil {
+			conn, err := hang.Accept()
+			if err != nil {
+				for _, c := range held {
+					_ = c.Close()
+				}
 				return
 			}
+			held = append(held, conn)
 		}
 	}()
 	first := sshtest.Start(s.t)
@@ -175,7 +181,7 @@ func (s *stage) configure(alive int, snapshot string) string {
 	b.WriteString("members:\n")
 	for i := 1; i <= 5; i++ {
 		dir := filepath.Join(s.dir, member(i))
-		fmt.Fprintf(&b, "- {name: %s, host: h%d, dataDir: %q, clientURLs: [http://127.0.0.1:%d], peerURLs: [http://127.0.0.1:%d], run: {process: {command: [/usr/bin/etcd]}}}\n", member(i), i, dir, 23790+i, 23800+i)
+		fmt.Fprintf(&b, "- {name: %s, host: h%d, dataDir: %q, clientURLs: [http://127.9.8.7:%d], peerURLs: [http://127.9.8.7:%d], run: {process: {command: [/usr/bin/etcd]}}}\n", member(i), i, dir, 23790+i, 23800+i)
 	}
 	if snapshot != "" {
 		fmt.Fprintf(&b, "snapshots:\n- {host: h1, path: %q}\n", snapshot)
