@@ -79,7 +79,7 @@ func EachLive(ctx context.Context, dbPath string, fn func(key, value []byte) err
 		return fmt.Errorf("read %s: %w", dbPath, err)
 	}
 	defer p.close()
-	live, err := takeSurvey(ctx, p, 0, false)
+	live, err := takeSurvey(ctx, p, 0, false, "")
 	if err != nil {
 		return fmt.Errorf("read %s: %w", dbPath, err)
 	}
