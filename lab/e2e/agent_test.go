@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"testing"
 	"time"
 
@@ -132,13 +133,16 @@ func (v *safe) equip(m machine.Machine) {
 	}
 }
 
-// daemonSet is the manifest; only the image is the lab's, and the program comes
-// from the machine.
+// daemonSet is the manifest with the mount that its layout needs; only the image
+// is the lab's, and the program comes from the machine.
 func (v *safe) daemonSet() map[string]any {
 	v.Helper()
 	text, err := os.ReadFile("../../packaging/salvor-agent.yaml")
 	if err != nil {
 		v.Fatal(err)
+	}
+	if v.layout == "external" { // as its comments say
+		text = regexp.MustCompile(`(?m)^( *)# (- \{?name: etcd-env|  hostPath: \{path: /etc/etcd.env)`).ReplaceAll(text, []byte("$1$2"))
 	}
 	var d map[string]any
 	if err := yaml.Unmarshal(text, &d); err != nil {
