@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/salvor-project/salvor/internal/cluster"
@@ -113,15 +114,16 @@ func (s *screen) candidates(d diagnose.Diagnosis) {
 		if c.Loss.Doubt != nil && !c.Loss.Proven && (c.Chosen || s.o.Verbose) {
 			s.under(s.o.text(*c.Loss.Doubt))
 		}
-		s.hazards(c)
+		s.hazards(d, c)
 	}
 }
 
 // hazards tells what a candidate's objects would do: in full of the one that is
-// chosen, by their codes of the others.
-func (s *screen) hazards(c diagnose.Candidate) {
+// chosen unless the findings told it already, by their codes else.
+func (s *screen) hazards(d diagnose.Diagnosis, c diagnose.Candidate) {
+	told := slices.ContainsFunc(d.Findings, func(f diagnose.Finding) bool { return f.Subject == c.ID })
 	switch {
-	case c.Chosen || s.o.Verbose:
+	case s.o.Verbose, c.Chosen && !told:
 		for _, h := range c.Hazards {
 			s.under("! " + s.o.text(h))
 		}
