@@ -13,11 +13,15 @@ import (
 // Asker asks one host; package remote's Host is one. Where has none for a host
 // that cannot be reached, and says why.
 type Asker interface {
-	// Reach opens the way to the host; the questions open it by themselves, too.
-	Reach(ctx context.Context) error
 	Observe(ctx context.Context, cfg cluster.Config) (cluster.HostFacts, error)
 	Changes(ctx context.Context, cfg cluster.Config, since []int64) (map[string][]cluster.Changes, error)
 	HashAt(ctx context.Context, cfg cluster.Config, member string, revision int64) (cluster.HashKV, error)
+}
+
+// Reacher is an Asker of which the way to the host can be opened before it is
+// asked: one that cannot counts as reached.
+type Reacher interface {
+	Reach(ctx context.Context) error
 }
 
 // Reached is a host of the configuration with the way to ask it, or the reason

@@ -16,8 +16,6 @@ type hashed struct {
 	asked, alone *atomic.Int32
 }
 
-func (hashed) Reach(context.Context) error { return nil }
-
 func (h hashed) Observe(_ context.Context, _ cluster.Config) (cluster.HostFacts, error) {
 	return cluster.HostFacts{Reached: cluster.Is(cluster.HostInfo{}), Members: []cluster.MemberFacts{{Name: "m", Live: cluster.Is(cluster.LiveMember{Revision: 9, DBInUse: h.inUse})}}}, nil
 }

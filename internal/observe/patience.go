@@ -36,7 +36,11 @@ func (p *patience) reach(ctx context.Context, a Asker) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	done := make(chan error, 1)
-	go func() { done <- a.Reach(ctx) }()
+	if way, is := a.(Reacher); is {
+		go func() { done <- way.Reach(ctx) }()
+	} else {
+		done <- nil
+	}
 	var err error
 	select {
 	case err = <-done:
