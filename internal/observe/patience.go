@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// A machine that accepts connections and then says nothing must not hold up
+// A machine that accepts connections and then says no word must not hold up
 // what all others have told. It is given up when the others have answered and it
 // has been silent for patienceLeast, and for patienceTimes as long as the slowest
 // of the others took to be reached.
@@ -45,6 +45,10 @@ func (p *patience) reach(ctx context.Context, a Asker) error {
 	select {
 	case err = <-done:
 	case <-p.over:
+		if spoke(a) {
+			err = <-done // it is on its way: salvor itself may have to travel there first
+			break
+		}
 		select {
 		case err = <-done: // at the last moment
 		default:
@@ -64,6 +68,13 @@ func (p *patience) reach(ctx context.Context, a Asker) error {
 		}
 	})
 	return err
+}
+
+// spoke tells whether anything was heard from a host's machine, as far as its
+// Asker knows.
+func spoke(a Asker) bool {
+	s, ok := a.(interface{ Spoke() bool })
+	return ok && s.Spoke()
 }
 
 // answered notes that a host that was reached has told what it knows.

@@ -116,3 +116,19 @@ func TestPatience(t *testing.T) {
 		})
 	}
 }
+
+// talker is a caller that has heard from its machine, to which the way is long.
+type talker struct{ caller }
+
+func (talker) Spoke() bool { return true }
+
+// TestPatienceWithATalker: salvor travels to one machine for the first time,
+// while all others have it already.
+func TestPatienceWithATalker(t *testing.T) {
+	t.Parallel()
+	hosts := []Reached{{Asker: caller{listen(t, time.Millisecond), 0}}, {Asker: talker{caller{listen(t, patienceLeast+time.Second), 0}}}}
+	f := Gather(t.Context(), cluster.Config{}, hosts, time.Now(), 6*time.Second, HashNone)
+	if !f.Hosts[0].Reached.OK || !f.Hosts[1].Reached.OK {
+		t.Errorf("given up: %v", f.Hosts)
+	}
+}

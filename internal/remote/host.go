@@ -125,6 +125,14 @@ func (h *Host) Reach(ctx context.Context) error {
 	return err
 }
 
+// Spoke tells whether the host's machine has ever sent anything: one that hangs
+// after it has accepted a connection has not. Of a host that is this machine it
+// is always true.
+func (h *Host) Spoke() bool {
+	t, ok := h.transport.(interface{ Spoke() bool })
+	return !ok || t.Spoke()
+}
+
 // Observe gathers the host's facts.
 func (h *Host) Observe(ctx context.Context, cfg cluster.Config) (cluster.HostFacts, error) {
 	var f cluster.HostFacts

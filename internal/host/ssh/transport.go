@@ -257,6 +257,10 @@ func (t *Transport) Close() error {
 	return nil
 }
 
+// Spoke tells whether anything came from the machine, or from one on the way to
+// it, since this Transport was made.
+func (t *Transport) Spoke() bool { return t.traffic.received.Load() > 0 }
+
 // Stats tells what the machine has cost so far.
 func (t *Transport) Stats() Stats {
 	t.mu.Lock()
