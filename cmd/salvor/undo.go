@@ -208,15 +208,20 @@ func effectsOf(ctx context.Context, fleet *remote.Fleet, p plan.Plan, entries []
 }
 
 // effectOf reads from a step's result whether there was anything to set aside,
-// or to stop.
+// and in it, or to stop.
 func effectOf(result json.RawMessage) plan.Effect {
 	var s operate.Stopped
 	if json.Unmarshal(result, &s) == nil && s.Idle {
 		return plan.EffectNothingThere
 	}
 	var m operate.Moved
-	if json.Unmarshal(result, &m) == nil && m.NothingThere() {
-		return plan.EffectNothingThere
+	if json.Unmarshal(result, &m) == nil {
+		switch {
+		case m.NothingThere():
+			return plan.EffectNothingThere
+		case m.Empty:
+			return plan.EffectEmpty
+		}
 	}
 	return plan.EffectHad
 }

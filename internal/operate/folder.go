@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -20,6 +21,9 @@ type Moved struct {
 	From string `json:"from"`
 	To   string `json:"to"`
 	Note string `json:"note,omitempty"`
+	// Empty tells that the folder which was set aside holds no file, as a wiped
+	// disk does: no member can be started on it.
+	Empty bool `json:"empty,omitempty"`
 }
 
 const nothingThere = "nothing there"
@@ -38,7 +42,7 @@ func (env Env) asideDone(a plan.SetAside) (State, any, error) {
 		return Unsure, nil, err
 	}
 	if to {
-		return Yes, Moved{From: a.From, To: a.To}, nil
+		return Yes, Moved{From: a.From, To: a.To, Empty: !holdsFiles(a.To)}, nil
 	}
 	noted, err := exists(env.absence(a))
 	if err != nil {
@@ -86,7 +90,7 @@ func (env Env) setAside(ctx context.Context, a plan.SetAside) (any, error) {
 	if err := env.move(ctx, a.From, a.To); err != nil {
 		return nil, fmt.Errorf("set %s aside: %w", a.From, err)
 	}
-	return Moved{From: a.From, To: a.To}, nil
+	return Moved{From: a.From, To: a.To, Empty: !holdsFiles(a.To)}, nil
 }
 
 // placeDone: From is gone and To is there. Both there is for a person, unless
@@ -193,3 +197,17 @@ func emptyFolder(path string) bool {
 	entries, err := os.ReadDir(path)
 	return err == nil && len(entries) == 0
 }
+
+// holdsFiles tells whether there is anything but folders below a path; what
+// cannot be read counts as something.
+func holdsFiles(path string) bool {
+	err := filepath.WalkDir(path, func(_ string, e fs.DirEntry, err error) error {
+		if err == nil && !e.IsDir() {
+			return errHolds
+		}
+		return err
+	})
+	return err != nil
+}
+
+var errHolds = errors.New("it holds a file")

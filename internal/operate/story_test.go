@@ -341,3 +341,27 @@ func TestWrongHost(t *testing.T) {
 		}
 	}
 }
+
+// TestEmptyAside: what is set aside and holds no file is said to be empty, by
+// who does it and by who asks later.
+func TestEmptyAside(t *testing.T) {
+	for name, empty := range map[string]bool{"wiped": true, "filled": false} {
+		dir := filepath.Join(t.TempDir(), "etcd")
+		env := Env{Config: cluster.Config{}, Host: "h", CaseDir: t.TempDir()}
+		if err := os.MkdirAll(filepath.Join(dir, "member", "snap"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if !empty {
+			mustWrite(t, filepath.Join(dir, "member", "snap", "db"))
+		}
+		a := plan.SetAside{From: dir, To: dir + ".aside"}
+		raw, err := Do(t.Context(), env, a, nil)
+		var m Moved
+		if err != nil || json.Unmarshal(raw, &m) != nil || m.Empty != empty {
+			t.Errorf("%s: %s, %v", name, raw, err)
+		}
+		if _, raw, err = Done(t.Context(), env, a); err != nil || json.Unmarshal(raw, &m) != nil || m.Empty != empty {
+			t.Errorf("%s, asked later: %s, %v", name, raw, err)
+		}
+	}
+}

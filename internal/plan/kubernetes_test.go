@@ -362,6 +362,15 @@ func TestRollbackStartsWhatCrashed(t *testing.T) {
 	if !warns(back, "warning.undo-no-data") {
 		t.Errorf("nobody is told that m3 stays stopped: %v", back.Warnings)
 	}
+	back, err = plan.Rollback(p, w.Facts, map[plan.StepID]plan.Effect{
+		"stop-member@m2": plan.EffectHad, "set-aside@m2": plan.EffectEmpty}, plan.Choices{Case: "case-2"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, starts := back.Step("start-member@m2")
+	if _, puts := back.Step("put-in-place@m2"); starts || !puts || !warns(back, "warning.undo-no-data") {
+		t.Errorf("an empty folder: started %v, put back %v, %v", starts, puts, back.Warnings)
+	}
 }
 
 // TestRollbackStartsUnits: one that was down before stays down.

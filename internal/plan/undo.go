@@ -27,6 +27,8 @@ const (
 	// EffectNothingThere: the step was to set a folder aside that did not
 	// exist, so that there is nothing to put back; or to stop what did not run.
 	EffectNothingThere Effect = "nothing-there"
+	// EffectEmpty: the step has set a folder aside in which there is no file.
+	EffectEmpty Effect = "empty"
 )
 
 // Rollback makes the plan that puts every folder back that p has set aside,
@@ -168,12 +170,13 @@ func (b *builder) returning(p Plan, members []cluster.Member, effects map[StepID
 	return out
 }
 
-// lostData tells whether the undone plan has found no data dir of a member.
+// lostData tells whether the undone plan has found no data dir of a member, or
+// an empty one.
 func lostData(p Plan, m cluster.Member, effects map[StepID]Effect) bool {
 	for _, s := range p.Steps {
 		a, ok := s.Action.(SetAside)
 		if ok && s.Host == m.Host && (a.From == m.DataDir || a.From == filepath.Join(m.DataDir, "member")) {
-			return effects[s.ID] == EffectNothingThere
+			return effects[s.ID] == EffectNothingThere || effects[s.ID] == EffectEmpty
 		}
 	}
 	return false

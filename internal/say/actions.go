@@ -40,8 +40,8 @@ var actions = map[string]entry{
 		"%[1]s is left out: its host %[2]s cannot be reached. What was done there stays as it is: keep it off until it is joined anew.",
 		"%[1]s 不参与：主机 %[2]s 无法访问。那里已做的改动保持原样：在重新加入之前不要让它启动。"},
 	"warning.undo-no-data": {
-		"%[1]s stays stopped: its data dir %[2]s on %[3]s was gone before, and it would make itself an empty cluster. `salvor diagnose` says what it needs.",
-		"%[1]s 保持停止：它在 %[3]s 上的数据目录 %[2]s 此前就已丢失，启动会让它自建一个空集群。`salvor diagnose` 会说明需要做什么。"},
+		"%[1]s stays stopped: its data dir %[2]s on %[3]s was gone or empty before, and it would make itself an empty cluster or join with the vote of one that knew more. `salvor diagnose` says what it needs.",
+		"%[1]s 保持停止：它在 %[3]s 上的数据目录 %[2]s 此前就已丢失或为空，启动会让它自建一个空集群，或以失忆的成员身份投票。`salvor diagnose` 会说明需要做什么。"},
 	"warning.even": {
 		"The cluster will have %[1]s members, an even number: it tolerates no more failures than with one member less. Add one soon.",
 		"集群将有 %[1]s 个成员，为偶数：容错能力与少一个成员时相同。请尽快补上一个。"},
