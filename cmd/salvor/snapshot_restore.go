@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -149,7 +150,7 @@ func (a *app) restore(ctx context.Context, s subject, o restoreOptions) error {
 	if err != nil {
 		return err
 	}
-	source, done, err := a.image(ctx, s, filepath.Dir(filepath.Clean(list[0].Dir)))
+	source, done, err := a.image(ctx, s, existing(filepath.Dir(filepath.Clean(list[0].Dir))))
 	if err != nil {
 		return err
 	}
@@ -199,6 +200,17 @@ func (a *app) restoreBackup(ctx context.Context, name string, o restoreOptions) 
 		}
 		return a.showRestored(restored{r.Restored, o.token, r.Backup})
 	})
+}
+
+// existing is the nearest folder above a path that exists, or the path itself.
+func existing(path string) string {
+	for {
+		info, err := os.Stat(path)
+		if err == nil && info.IsDir() || filepath.Dir(path) == path {
+			return path
+		}
+		path = filepath.Dir(path)
+	}
 }
 
 func (a *app) showRestored(r restored) error {

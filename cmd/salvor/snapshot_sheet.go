@@ -43,7 +43,11 @@ func (s *sheet) db(k cluster.Known[cluster.DB]) {
 	}
 	db := k.Value
 	s.row("revision", "%d, compacted at %d", db.Revision, db.CompactRevision)
-	s.row("applied entry", "%d of term %d", db.ConsistentIndex, db.Term)
+	if db.Term > 0 {
+		s.row("applied entry", "%d of term %d", db.ConsistentIndex, db.Term)
+	} else {
+		s.row("applied entry", "%d (etcd 3.4 and older do not note its term)", db.ConsistentIndex)
+	}
 	inUse := ""
 	if db.InUse > 0 {
 		inUse = size(db.InUse) + " in use, "

@@ -225,6 +225,11 @@ func TestSnapshotWriters(t *testing.T) {
 			t.Errorf("%s: %d %s%s", m, code, text, complaint)
 		}
 	}
+	// A data dir whose log is ahead, into a folder that does not exist yet.
+	deep := filepath.Join(t.TempDir(), "not", "there")
+	if code, text, complaint := r.run("restore", "etcd", "--all-members", deep, "--initial-cluster", "a=http://127.0.0.1:1", "--new-token"); code != 0 || !strings.Contains(text, "revision           13") {
+		t.Errorf("%d %s%s", code, text, complaint)
+	}
 	for _, bad := range []string{"--bump-revision 5", "--target-version 2.3", "--target-version 3.9", "--all-members x --name y"} {
 		if code, text, _ := r.run(append([]string{"restore", out}, strings.Fields(bad)...)...); code != codeUsage {
 			t.Errorf("restore %s: %d %s", bad, code, text)

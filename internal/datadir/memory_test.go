@@ -81,7 +81,7 @@ func TestMemoryChild(t *testing.T) {
 // TestMemory: checking, restoring and replaying need no more memory for a db of
 // many tiny keys than for any other.
 func TestMemory(t *testing.T) {
-	n, tasks := 2_600_000, []string{"check", "salvage"}
+	n, tasks := 2_000_000, []string{"check", "salvage"}
 	if s := os.Getenv(memoryKeysEnv); s != "" {
 		tasks = slices.Sorted(maps.Keys(memoryTasks()))
 		var err error

@@ -26,7 +26,7 @@ func nameless(dir string) (*os.File, error) {
 	}
 	f, err := os.CreateTemp(dir, "salvor-keys-") // a file system that cannot do it
 	if err != nil {
-		return nil, fmt.Errorf("make a temporary file: %w: set TMPDIR to a folder with room", err)
+		return nil, fmt.Errorf("make a temporary file in %s: %w", dir, err)
 	}
 	if err := os.Remove(f.Name()); err != nil {
 		return nil, errors.Join(fmt.Errorf("make a temporary file: %w", err), f.Close())

@@ -214,6 +214,7 @@ func sound(ctx context.Context, p *pageFile, path string, o checking) (examined,
 		return db, err
 	}
 	if len(damage) > bad {
+		db.walked.h.close()
 		d := damage[bad]
 		return db, fmt.Errorf("the db is damaged at %d places, first at byte %d (%s): use the db of another member with this log",
 			len(damage)-bad, d.Offset, d.What)
@@ -275,12 +276,14 @@ func tailOf(ctx context.Context, s Source, p *pageFile) (tail, error) {
 		if b.err != nil {
 			return t, b.err
 		}
-		t.revoked[revokedLease(b.list[0].data)] = true
+		if id := revokedLease(b.list[0].data); id != 0 {
+			t.revoked[id] = true
+		}
 	}
 	return t, nil
 }
 
-// revokedLease gives the lease that a request ends.
+// revokedLease gives the lease that a request ends; 0 for none.
 func revokedLease(data []byte) int64 {
 	req := &etcdserverpb.InternalRaftRequest{}
 	if proto.Unmarshal(data, req) != nil || req.LeaseRevoke == nil {

@@ -51,7 +51,7 @@ func (s *shelf[V]) take(shard int, from *tableShard[V]) error {
 		}
 	}
 	if _, err := s.f.WriteAt(b, s.end); err != nil {
-		return fmt.Errorf("write the index of the keys: %w: set TMPDIR to a folder with room", err)
+		return fmt.Errorf("write the index of the keys to a temporary file in %s: %w", s.f.Name(), err)
 	}
 	s.shards[shard].at, s.shards[shard].slots = s.end, len(from.slots)
 	s.end += int64(need)

@@ -201,7 +201,7 @@ func (s *spill) flush(p *spillPart) error {
 		return nil
 	}
 	if _, err := s.f.WriteAt(p.buf, s.end); err != nil {
-		return fmt.Errorf("write down what happened to the keys: %w: set TMPDIR to a folder with room", err)
+		return fmt.Errorf("write what happened to the keys to a temporary file in %s: %w", s.f.Name(), err)
 	}
 	p.blocks = append(p.blocks, spillRun{s.end, int32(len(p.buf))})
 	s.end += int64(len(p.buf))
