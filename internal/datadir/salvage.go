@@ -266,16 +266,18 @@ func tailOf(ctx context.Context, s Source, p *pageFile) (tail, error) {
 	t.run, t.next, t.revoked = r, applied+1, map[int64]bool{}
 	reader := tailReader{log: l, segment: -1}
 	defer reader.close()
+	var buf []byte
 	for i := t.next; i <= r.last(); i++ {
 		e := r.at(i)
 		t.bytes += int64(e.size)
 		if !e.revokes {
 			continue
 		}
-		b := reader.read(&run{base: i - 1, chunks: [][]entryPlace{{{e.off, e.size}}}, marks: []entryMark{{i, e.term, e.segment}}}, i, nil)
+		b := reader.read(&run{base: i - 1, chunks: [][]entryPlace{{{e.off, e.size}}}, marks: []entryMark{{i, e.term, e.segment}}}, i, buf)
 		if b.err != nil {
 			return t, b.err
 		}
+		buf = b.buf
 		if id := revokedLease(b.list[0].data); id != 0 {
 			t.revoked[id] = true
 		}
