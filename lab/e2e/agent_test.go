@@ -69,10 +69,12 @@ func TestAgentPod(t *testing.T) {
 
 // backedUp is a backup in the list.
 type backedUp struct {
-	ID      string            `json:"id"`
-	Proof   string            `json:"proof"`
-	Source  string            `json:"source"`
-	Missing []json.RawMessage `json:"missing"`
+	ID      string `json:"id"`
+	Proof   string `json:"proof"`
+	Source  string `json:"source"`
+	Missing []struct {
+		Text string `json:"text"`
+	} `json:"missing"`
 }
 
 func (v *safe) list() ([]backedUp, error) {
