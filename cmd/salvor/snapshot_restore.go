@@ -17,6 +17,8 @@ import (
 	"github.com/salvor-project/salvor/internal/cluster"
 	"github.com/salvor-project/salvor/internal/datadir"
 	"github.com/salvor-project/salvor/internal/report"
+	"github.com/salvor-project/salvor/internal/vault"
+	"github.com/salvor-project/salvor/internal/vault/seal"
 )
 
 // restoreOptions are the flags of snapshot restore. Those of etcdutl have its
@@ -192,8 +194,11 @@ func (a *app) restoreBackup(ctx context.Context, name string, o restoreOptions) 
 			return err
 		}
 		r, err := v.Restore(ctx, c, o.how(list), a.bytesProgress("restore"))
-		if err != nil {
+		if errors.Is(err, vault.ErrChunk) || errors.Is(err, seal.ErrKey) {
 			return hintFetch(err)
+		}
+		if err != nil {
+			return err
 		}
 		if err := a.tell("backup      %s, %s from %s in %s\n", r.Backup, size(c.Fetch), sources(r.Targets), took(r.Took)); err != nil {
 			return err

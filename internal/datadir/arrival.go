@@ -84,7 +84,11 @@ func (w *restorer) takeArrival(ctx context.Context, m *meter) (_ *survey, db *os
 // last reader.
 func (w *restorer) land(ctx context.Context, db *os.File, m *meter) (*pageFile, error) {
 	body, _ := bodyOf(w.arrival.Size)
-	if err := w.room(body); err != nil {
+	room := w.room // of each member
+	if w.o.Compact {
+		room = func(size int64) error { return durable.Room(filepath.Dir(w.stages[0].dir), size) }
+	}
+	if err := room(body); err != nil {
 		return nil, err
 	}
 	to, into := db, io.Writer(&durable.Early{File: db})

@@ -77,6 +77,7 @@ func (s Content) pour(ctx context.Context, w *frameWriter, compress bool) error 
 		}
 		to.z = z
 	}
+	defer to.beat(ctx)() // a source that is slow, or has to be given up, is not an idle line
 	in, err := s.Open(ctx)
 	if err != nil {
 		return err
