@@ -74,8 +74,10 @@ func (o options) bucket() error {
 		return err
 	}
 	defer stop()
-	if err := quiet(o.salvor, "vault", "complete", "-c", o.config("copy")).Run(); err != nil {
-		return fmt.Errorf("copy to the S3 server: %w", err)
+	for _, what := range []string{"init", "complete"} {
+		if err := quiet(o.salvor, "vault", what, "-c", o.config("copy")).Run(); err != nil {
+			return fmt.Errorf("copy to the S3 server: vault %s: %w", what, err)
+		}
 	}
 	return o.fetch("bucket")
 }
