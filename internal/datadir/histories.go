@@ -263,7 +263,7 @@ func (h *histories) finish(ctx context.Context, keys bucket, o checking) (err er
 	})
 	h.tally = nil
 	if o.index && err == nil {
-		h.keys, t.table.below = t.table, below
+		h.keys, t.table.below, t.table.limit = t.table, below, t.limit
 		return nil
 	}
 	if below != nil {

@@ -19,8 +19,10 @@ type keyTable[V any] struct {
 	shards [tableShards]tableShard[V]
 	// slots is the room of all shards, in slots.
 	slots int
-	// below has the values of keys that were never asked for here; nil for none.
+	// below has the values of keys that were not asked for here since they were
+	// put there; nil for none. limit is how many slots may be here beside it.
 	below *shelf[V]
+	limit int
 }
 
 type tableShard[V any] struct {
@@ -46,6 +48,9 @@ func (t *keyTable[V]) id(key []byte) keyID {
 func (t *keyTable[V]) at(key []byte) (v *V, known bool) { return t.atID(t.id(key)) }
 
 func (t *keyTable[V]) atID(id keyID) (v *V, known bool) {
+	if t.below != nil && t.slots > t.limit {
+		t.shed()
+	}
 	s := &t.shards[id.shard()]
 	before := len(s.slots)
 	v, known = s.at(id)
@@ -54,6 +59,22 @@ func (t *keyTable[V]) atID(id keyID) (v *V, known bool) {
 		*v, known = t.below.look(id)
 	}
 	return v, known
+}
+
+// shed moves all values to the shelf; an error stays there.
+func (t *keyTable[V]) shed() {
+	for i := range t.shards {
+		s := t.below.load(i)
+		t.shards[i].each(func(id keyID, v V) {
+			p, _ := s.at(id)
+			*p = v
+		})
+		t.shards[i] = tableShard[V]{}
+		if err := t.below.take(i, &s); err != nil && t.below.err == nil {
+			t.below.err = err
+		}
+	}
+	t.slots = 0
 }
 
 // look gives the value of a key, without making a place for it.

@@ -50,12 +50,37 @@ func (s *shelf[V]) take(shard int, from *tableShard[V]) error {
 			s.put(at[16:s.size], slot.v)
 		}
 	}
-	if _, err := s.f.WriteAt(b, s.end); err != nil {
+	at := s.end
+	if old := s.shards[shard]; old.slots == len(from.slots) && need > 0 {
+		at = old.at // in the place of the shard as it was
+	}
+	if _, err := s.f.WriteAt(b, at); err != nil {
 		return fmt.Errorf("write the index of the keys to a temporary file in %s: %w", s.f.Name(), err)
 	}
-	s.shards[shard].at, s.shards[shard].slots = s.end, len(from.slots)
-	s.end += int64(need)
+	s.shards[shard].at, s.shards[shard].slots = at, len(from.slots)
+	s.end = max(s.end, at+int64(need))
 	return nil
+}
+
+// load reads a shard back; after an error it is empty.
+func (s *shelf[V]) load(shard int) tableShard[V] {
+	var t tableShard[V]
+	n := s.shards[shard].slots
+	if cap(s.buf) < n*s.size {
+		s.buf = make([]byte, n*s.size)
+	}
+	b := s.buf[:n*s.size]
+	if _, err := s.f.ReadAt(b, s.shards[shard].at); err != nil && n > 0 {
+		s.err = fmt.Errorf("read the index of the keys: %w", err)
+		return t
+	}
+	for ; len(b) > 0; b = b[s.size:] {
+		if id := (keyID{binary.NativeEndian.Uint64(b), binary.NativeEndian.Uint64(b[8:])}); id.b != 0 {
+			v, _ := t.at(id)
+			*v = s.get(b[16:s.size])
+		}
+	}
+	return t
 }
 
 // shelfReach is how many slots are read at once.

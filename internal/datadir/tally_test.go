@@ -128,11 +128,34 @@ func TestTallyInFile(t *testing.T) {
 				t.Fatalf("%d slots: %s is %+v and %+v, want %+v", slots, key, b, *c, a)
 			}
 		}
-		if err := got.h.keys.err(); err != nil {
-			t.Error(err)
-		}
+		sheds(t, got.h.keys)
 		got.h.close()
 		sameSurvey(t, p, slots)
+	}
+}
+
+// sheds changes an index in a file again and again, and adds to it.
+func sheds(t *testing.T, table *keyTable[history]) {
+	t.Helper()
+	table.limit = 4096
+	want := map[string]int64{}
+	random := rand.New(rand.NewPCG(8, 8))
+	for i := range 20_000 {
+		key := fmt.Sprintf("k%d", random.IntN(8_000)) // some are new
+		h, known := table.at([]byte(key))
+		if rev, changed := want[key]; changed && (!known || h.mod != rev) {
+			t.Fatalf("%s was changed to %d and is %+v", key, rev, *h)
+		}
+		h.mod = int64(1_000_000 + i)
+		want[key] = h.mod
+	}
+	if err := table.err(); err != nil || table.slots > 2*4096 {
+		t.Errorf("%d slots in memory, %v", table.slots, err)
+	}
+	for key, rev := range want {
+		if h, known := table.look([]byte(key)); !known || h.mod != rev {
+			t.Fatalf("%s is %+v, want %d", key, h, rev)
+		}
 	}
 }
 
