@@ -1,7 +1,7 @@
 // Bench measures restore, check and replay side by side with etcdutl's library
 // and a live etcd, on subjects that it makes once, and prints a Markdown table.
 //
-//	go run ./internal/datadir/bench -dir CACHE [-rows restore,three,check,replay]
+//	go run ./internal/datadir/bench -dir CACHE [-rows restore,three,check,replay] [-repeat 3]
 //
 // It needs root, to drop the page cache, and some 20 GB in CACHE.
 package main
@@ -23,6 +23,7 @@ func main() {
 	dir := flag.String("dir", filepath.Join(cache, "salvor", "bench"), "where the subjects are kept and the work is done")
 	rows := flag.String("rows", "restore,three,check,replay", "what to measure")
 	revisions := flag.Int("revisions", 800_000, "the size of the subjects; goals are stated for the default")
+	repeat := flag.Int("repeat", 1, "how many times to measure everything; more than once, the medians follow")
 	task := flag.String("task", "", "used by the program itself: do one task and print how long it took")
 	flag.Parse()
 	ctx := context.Background()
@@ -30,7 +31,7 @@ func main() {
 	if *task != "" {
 		err = perform(ctx, *task, flag.Args())
 	} else {
-		err = bench(ctx, *dir, *revisions, strings.Split(*rows, ","))
+		err = bench(ctx, *dir, *revisions, strings.Split(*rows, ","), *repeat)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)

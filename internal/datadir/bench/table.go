@@ -17,9 +17,18 @@ type sheet struct {
 	ctx  context.Context
 	dir  string
 	peak int64 // of Salvor's own tasks
+	all  []measured
 }
 
-func bench(ctx context.Context, dir string, revisions int, rows []string) error {
+// measured is one line of the table.
+type measured struct {
+	what         string
+	cold         bool
+	against, own float64 // seconds or, of the replay, revisions a second
+	times        float64
+}
+
+func bench(ctx context.Context, dir string, revisions int, rows []string, repeat int) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
@@ -34,6 +43,20 @@ func bench(ctx context.Context, dir string, revisions int, rows []string) error 
 	load := measure.Load()
 	fmt.Printf("Load at the start: %s\n", load)
 	fmt.Println("| what | page cache | against | Salvor | times | CPU, against | Salvor | anonymous memory, against | Salvor |\n|---|---|---|---|---|---|---|---|---|")
+	for range repeat {
+		if err := s.round(old, live, rows); err != nil {
+			return err
+		}
+	}
+	if repeat > 1 {
+		s.medians()
+	}
+	fmt.Printf("\nHighest anonymous memory of Salvor's tasks: %d MiB\n", s.peak>>20)
+	return nil
+}
+
+// round measures all rows once.
+func (s *sheet) round(old, live string, rows []string) error {
 	for _, x := range []struct {
 		name string
 		do   func() error
@@ -49,8 +72,37 @@ func bench(ctx context.Context, dir string, revisions int, rows []string) error 
 			}
 		}
 	}
-	fmt.Printf("\nHighest anonymous memory of Salvor's tasks: %d MiB\n", s.peak>>20)
 	return nil
+}
+
+// medians prints what several rounds came to; the ratio is that of each round.
+func (s *sheet) medians() {
+	fmt.Println("\n| what | page cache | against, median (least to most) | Salvor | times |\n|---|---|---|---|---|")
+	for i, m := range s.all {
+		same := func(n measured) bool { return n.what == m.what && n.cold == m.cold }
+		if slices.IndexFunc(s.all, same) < i {
+			continue
+		}
+		var against, own, times []float64
+		for _, n := range s.all {
+			if same(n) {
+				against, own, times = append(against, n.against), append(own, n.own), append(times, n.times)
+			}
+		}
+		fmt.Printf("| %s | %s | %s | %s | %s |\n", m.what, cache(m.cold), spread(against), spread(own), spread(times))
+	}
+}
+
+func spread(x []float64) string {
+	slices.Sort(x)
+	return fmt.Sprintf("%.1f (%.1f to %.1f)", x[len(x)/2], x[0], x[len(x)-1])
+}
+
+func cache(cold bool) string {
+	if cold {
+		return "cold"
+	}
+	return "warm"
 }
 
 // one measures one task, cold or warm.
@@ -70,10 +122,10 @@ func (s *sheet) one(isCold bool, task string, args ...string) (result, error) {
 }
 
 func (s *sheet) line(what string, isCold bool, against, own result) {
-	cache := map[bool]string{true: "cold", false: "warm"}[isCold]
-	fmt.Printf("| %s | %s | %.1f s | %.1f s | %.1f | %.1f s | %.1f s | %d MiB | %d MiB |\n", what, cache,
+	fmt.Printf("| %s | %s | %.1f s | %.1f s | %.1f | %.1f s | %.1f s | %d MiB | %d MiB |\n", what, cache(isCold),
 		against.Seconds, own.Seconds, against.Seconds/own.Seconds, against.cpu, own.cpu, against.anonymous>>20, own.anonymous>>20)
 	s.peak = max(s.peak, own.anonymous)
+	s.all = append(s.all, measured{what, isCold, against.Seconds, own.Seconds, against.Seconds / own.Seconds})
 }
 
 // serving restores with a task and starts an etcd on the result.
@@ -178,5 +230,6 @@ func (s *sheet) replay() error {
 	fmt.Printf("| replay, revisions/s, against one Txn at a time | warm | %.0f | %.0f | %.1f | %.1f s | %.1f s | %d MiB | %d MiB |\n",
 		rate, mine, mine/rate, live.cpu, own.cpu, live.anonymous>>20, own.anonymous>>20)
 	s.peak = max(s.peak, own.anonymous)
+	s.all = append(s.all, measured{"replay, revisions/s, against one Txn at a time", false, rate, mine, mine / rate})
 	return nil
 }
