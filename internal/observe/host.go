@@ -92,7 +92,7 @@ func (h machine) member(ctx context.Context, m cluster.Member, tls cluster.TLS) 
 		f.Metrics = got(ctx, func() (cluster.EtcdMetrics, error) { return metrics(ctx, m, tls) })
 	})
 	runs.Wait()
-	hazards := h.memberHazards(ctx, m, f.Process, f.Live)
+	hazards := fact(ctx, func() cluster.Known[cluster.Hazards] { return h.memberHazards(ctx, m, f.Process, f.Live) })
 	wg.Wait()
 	if f.Disk.OK && f.Disk.Value.DB.OK { // else that is what is wrong with it
 		f.Hazards = hazards
