@@ -21,7 +21,7 @@ func aPod(t testing.TB) []byte {
 	b, err := c.Encode(&corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{Name: "web", Namespace: "default", UID: "uid-1", Labels: map[string]string{"app": "web", "empty": ""}, Annotations: map[string]string{"a": "b"},
 			DeletionTimestamp: &at, CreationTimestamp: at, OwnerReferences: []metav1.OwnerReference{{UID: "o1", Name: "rs"}, {UID: "o2"}},
-			ManagedFields: []metav1.ManagedFieldsEntry{{Manager: "kubelet", FieldsV1: &metav1.FieldsV1{Raw: []byte(`{"f:a":{}}`)}}}},
+			ManagedFields: []metav1.ManagedFieldsEntry{{Manager: "kubelet", Operation: "Update", Subresource: "status"}}},
 		Spec:   corev1.PodSpec{NodeName: "node-1", Containers: []corev1.Container{{Name: "c", Image: "i"}}},
 		Status: corev1.PodStatus{Phase: corev1.PodSucceeded}})
 	if err != nil {
