@@ -10,7 +10,7 @@ CACHE       = $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/salvor/tools
 LINTER_MOD := github.com/golangci/golangci-lint/v2
 LINTER      = $(CACHE)/golangci-lint-$(shell sed -n 's|^.*$(LINTER_MOD) \(v[^ ]*\).*$$|\1|p' tools/go.mod)-$(shell $(GO) env GOVERSION)/golangci-lint
 
-TEST_TIMEOUT ?= 10m
+TEST_TIMEOUT ?= 20m
 TEST_FLAGS   ?=
 PKGS         ?= ./...
 FUZZTIME     ?= 20s

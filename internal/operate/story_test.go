@@ -102,7 +102,7 @@ func (s story) strangers(id cluster.ID) {
 	env.Config.Members = slices.Clone(env.Config.Members)
 	m3 := &env.Config.Members[2]
 	m3.PeerURLs = []string{"https://127.0.0.1:1"}
-	ctx, cancel := context.WithTimeout(s.ctx, time.Second)
+	ctx, cancel := context.WithTimeout(s.ctx, 10*time.Second)
 	defer cancel()
 	if st, _, err := Done(ctx, env, plan.RemoveMember{Through: "m3", ID: id + 1, Name: "m3"}); st != Unsure || err == nil || !strings.Contains(err.Error(), "does not know m3") {
 		s.Errorf("another cluster was asked: %s, %v", st, err)
