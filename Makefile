@@ -66,7 +66,7 @@ lint: linter ## Run the linters and the import rules
 
 # One lab at a time, on this box, as root; it is put up when it is not there.
 # The last line that each prints is how the time of the recovery was spent.
-LAB_TESTS := stopped member-lost majority-lost power-cut all-lost machine-dead resumed late-member partitioned rolled-back fence-holds night night-bare agent-pod
+LAB_TESTS := stopped member-lost majority-lost power-cut all-lost machine-dead resumed late-member partitioned rolled-back fence-holds night night-bare agent-pod diagnosed
 LAB_KUBEADM  := $(addprefix lab-kubeadm-,$(LAB_TESTS))
 LAB_EXTERNAL := $(addprefix lab-external-,$(LAB_TESTS))
 LAB_TIMEOUT ?= 20m
@@ -75,12 +75,31 @@ LAB_TIMEOUT ?= 20m
 lab-test: ## Wreck and recover real machines in every way, on both layouts (root, Linux)
 	@for t in $(LAB_KUBEADM) $(LAB_EXTERNAL); do $(MAKE) --no-print-directory $$t || exit 1; done
 
+# One fault after the other, each with its healing.
+lab-kubeadm-diagnosed lab-external-diagnosed: LAB_TIMEOUT = 90m
+
 .PHONY: $(LAB_KUBEADM) $(LAB_EXTERNAL)
 $(LAB_KUBEADM) $(LAB_EXTERNAL):
 	@rto=$$(mktemp) && trap 'rm -f "$$rto"' EXIT && \
 	name=$$(echo '$@' | sed 's/^lab-[a-z]*-//; s/\(^\|-\)\([a-z]\)/\U\2/g') && \
 	SALVOR_LAB=1 SALVOR_LAB_RTO="$$rto" SALVOR_LAB_LAYOUT=$(word 2,$(subst -, ,$@)) \
 	  $(GO) test ./lab/e2e -count=1 -v -timeout $(LAB_TIMEOUT) -run "^Test$$name\$$" && cat "$$rto"
+
+# What Salvor sees of real faults is kept for the tests of its rules. A fixture is
+# written anew by the test that its "by" names.
+CAPTURED := internal/diagnose/testdata/captured
+
+.PHONY: capture
+capture: ## Break real programs and keep what Salvor sees, for the rules' tests
+	@new=$$(mktemp -d) && trap 'rm -rf "$$new"' EXIT && \
+	SALVOR_CAPTURE="$$new" $(GO) test -count=1 -timeout $(TEST_TIMEOUT) ./test/failures && \
+	SALVOR_CAPTURE="$$new" $(GO) test -count=1 -timeout $(TEST_TIMEOUT) ./internal/observe -run '^TestReal' && \
+	cp -v "$$new"/* $(CAPTURED)
+
+.PHONY: lab-capture
+lab-capture: ## The same with the lab's machines (root, Linux)
+	@new=$$(mktemp -d) && trap 'rm -rf "$$new"' EXIT && export SALVOR_CAPTURE="$$new" && \
+	$(MAKE) --no-print-directory lab-kubeadm-diagnosed lab-external-diagnosed && cp -v "$$new"/* $(CAPTURED)
 
 .PHONY: fmt
 fmt: linter ## Format the code

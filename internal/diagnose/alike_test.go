@@ -75,7 +75,10 @@ func TestLookAlikes(t *testing.T) {
 			{func(w *stories.World) { delete(w.Kube("m2").Running.Value, "kube-scheduler") }, diagnose.ControllersDown, []diagnose.Code{diagnose.WebhookDeadlock}}}},
 		{"bbolt panics", func(w *stories.World) { w.Dead("m2") }, []decided{
 			{func(w *stories.World) { w.Damaged("m2", cluster.DamageDB) }, diagnose.DBDamaged, []diagnose.Code{diagnose.RuntimeDBDamaged}},
-			{func(w *stories.World) { w.Said("m2", "containerd", cluster.SaidRuntimeDB, 3) }, diagnose.RuntimeDBDamaged, []diagnose.Code{diagnose.DBDamaged}}}},
+			{func(w *stories.World) {
+				w.Said("m2", "containerd", cluster.SaidRuntimeDB, 3)
+				w.Kube("m2").Runtime.Value.Answers = cluster.Is(false)
+			}, diagnose.RuntimeDBDamaged, []diagnose.Code{diagnose.DBDamaged}}}},
 		{"the load balancer's address is dead", func(w *stories.World) {
 			for _, n := range []string{"m1", "m2", "m3"} {
 				w.Balancer(n).Layer = cluster.LayerNone

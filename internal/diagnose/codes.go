@@ -114,6 +114,7 @@ const (
 	LeaderUnstable     Code = "etcd-leader-unstable"
 	LateHeartbeats     Code = "etcd-late-heartbeats"
 	NoQuorumThoughLive Code = "etcd-no-leader-though-running"
+	MemberIsolated     Code = "etcd-member-isolated"
 	MemberStuck        Code = "etcd-member-not-answering"
 	MemberStopped      Code = "etcd-member-stopped"
 	QuorumLost         Code = "etcd-quorum-lost"

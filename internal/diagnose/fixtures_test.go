@@ -129,8 +129,10 @@ type world struct {
 	build func() *stories.World
 }
 
-// worlds are all incidents that are known, with the healthy world.
-func worlds() []world {
+// worlds are all incidents that are known, built by hand and captured, with the
+// healthy world.
+func worlds(t *testing.T) []world {
+	t.Helper()
 	out := []world{{"healthy", "", stories.Control}}
 	for i, x := range stories.Fixtures() {
 		out = append(out, world{fmt.Sprintf("%s/%d", x.Code, i), x.Code, func() *stories.World {
@@ -144,6 +146,9 @@ func worlds() []world {
 	}
 	for name, build := range seeds() {
 		out = append(out, world{"seed " + name, "", build})
+	}
+	for name, f := range fixtures(t) {
+		out = append(out, world{"captured " + name, f.Code, func() *stories.World { return worldOf(t, f) }})
 	}
 	return out
 }
@@ -163,7 +168,7 @@ func TestTakenFacts(t *testing.T) {
 			}
 		})
 	}
-	for _, x := range worlds() {
+	for _, x := range worlds(t) {
 		all <- x
 	}
 	close(all)
@@ -219,7 +224,7 @@ func compareTaken(t *testing.T, at string, x world, n diagnose.Need, h int, befo
 // TestSameBytes: the same facts give the same bytes, also after they were
 // written and read.
 func TestSameBytes(t *testing.T) {
-	for _, x := range worlds() {
+	for _, x := range worlds(t) {
 		w := x.build()
 		a, _ := json.Marshal(diagnose.Diagnose(w.Facts))
 		stored, err := json.Marshal(w.Facts)
@@ -242,7 +247,7 @@ func TestTwoFaults(t *testing.T) {
 	roots := map[diagnose.Code]bool{diagnose.ClockSkew: true, diagnose.DiskFull: true, diagnose.KubeletCertExpired: true, diagnose.SAKeyDiffers: true,
 		diagnose.EncryptionDiffers: true, diagnose.ManifestDuplicate: true, diagnose.BalancerDown: true, diagnose.BackupStale: true, diagnose.NoSpaceAlarm: true,
 		diagnose.Diverged: true, diagnose.AddressOnTwoHosts: true, diagnose.WebhookDeadlock: true, diagnose.VersionHazard: true, diagnose.OutOfMemory: true,
-		diagnose.APICannotDecrypt: true, diagnose.PeerURLDrift: true, diagnose.FrontProxyDiffers: true, diagnose.DiskSlow: true, diagnose.RuntimeDBDamaged: true,
+		diagnose.APICannotDecrypt: true, diagnose.PeerURLDrift: true, diagnose.FrontProxyDiffers: true, diagnose.DiskSlow: true,
 		diagnose.PhantomPods: true, diagnose.ClaimsLost: true, diagnose.NodesDown: true, diagnose.EndpointsStale: true, diagnose.HookBackendDown: true}
 	var all []stories.Fixture
 	for _, x := range stories.Fixtures() {

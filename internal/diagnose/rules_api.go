@@ -144,7 +144,7 @@ func findBalancerDown(v view) []sighting {
 				alive = len(v.outside(true))
 			}
 		}
-		if a.api.Layer == cluster.LayerHTTP || alive == 0 {
+		if a.api.Layer == cluster.LayerHTTP || alive == 0 || v.cutOff(a.host) && v.reachedInside(a.api.URL) {
 			continue
 		}
 		line := fmt.Sprintf("from %s: %s (%s): %s works, then: %s", a.host, a.api.URL, a.api.Named, a.api.Layer, a.api.Why)
@@ -164,6 +164,17 @@ func findBalancerDown(v view) []sighting {
 func (v view) reachedInside(u string) bool {
 	for _, a := range v.apis(false) {
 		if a.api.URL == u && a.api.Layer == cluster.LayerHTTP {
+			return true
+		}
+	}
+	return false
+}
+
+// cutOff tells that a machine's member is alone while others have a quorum: what
+// else that machine does not reach says nothing of the others.
+func (v view) cutOff(host string) bool {
+	for _, m := range v.with(StateNoQuorum) {
+		if v.alive && m.cfg.Host == host {
 			return true
 		}
 	}

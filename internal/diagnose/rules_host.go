@@ -38,7 +38,11 @@ func findLost(v view) []sighting {
 	var out []sighting
 	for _, m := range v.members {
 		d := m.facts.Disk
-		if d.OK && (d.Value.State == cluster.DirAbsent || d.Value.State == cluster.DirEmpty) {
+		switch {
+		case unborn(m):
+			out = append(out, sighting{m.cfg.Name, []any{d.Value.Path, cluster.DirEmpty},
+				[]string{fmt.Sprintf("%s has no log, and nothing was ever written to its db: a start that failed left it", d.Value.Path)}})
+		case d.OK && (d.Value.State == cluster.DirAbsent || d.Value.State == cluster.DirEmpty):
 			out = append(out, sighting{m.cfg.Name, []any{d.Value.Path, d.Value.State},
 				[]string{fmt.Sprintf("%s is %s", d.Value.Path, d.Value.State)}})
 		}
@@ -60,7 +64,7 @@ func findForeign(v view) []sighting {
 func findDamage(v view, kinds ...cluster.DamageKind) []sighting {
 	var out []sighting
 	for _, m := range v.members {
-		if !m.facts.Disk.OK || m.facts.Disk.Value.State != cluster.DirData {
+		if !m.facts.Disk.OK || m.facts.Disk.Value.State != cluster.DirData || unborn(m) {
 			continue
 		}
 		if s, ok := damageOf(m, kinds); ok {
@@ -107,6 +111,21 @@ func findStopped(v view) []sighting {
 	for _, m := range v.with(StateStopped) {
 		out = append(out, sighting{m.cfg.Name, []any{m.cfg.DataDir},
 			[]string{"no process holds " + m.cfg.DataDir, "its files are sound"}})
+	}
+	return out
+}
+
+// findIsolated finds members that answer and know no leader while others serve:
+// they are cut off from their peers, not from us.
+func findIsolated(v view) []sighting {
+	var out []sighting
+	if !v.alive {
+		return nil
+	}
+	for _, m := range v.with(StateNoQuorum) {
+		serve := names(v.with(StateServing))
+		out = append(out, sighting{m.cfg.Name, []any{serve}, []string{
+			fmt.Sprintf("%s answers at %s and knows no leader: %s", m.cfg.Name, m.facts.Live.Value.Endpoint, m.facts.Live.Value.Linearizable.Why), serve + " serve with a quorum"}})
 	}
 	return out
 }

@@ -2,6 +2,7 @@ package diagnose
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -29,7 +30,7 @@ func (v view) said(causes ...cluster.Cause) []said {
 		now := v.clockOf(h)
 		for _, l := range h.Node.Logs {
 			for _, s := range l.Signs.Value {
-				if !l.Signs.OK || !among(s.Cause, causes) || (!s.Last.IsZero() && now.Sub(s.Last) > signAge) {
+				if !l.Signs.OK || !slices.Contains(causes, s.Cause) || (!s.Last.IsZero() && now.Sub(s.Last) > signAge) {
 					continue
 				}
 				subject := h.Name
@@ -41,15 +42,6 @@ func (v view) said(causes ...cluster.Cause) []said {
 		}
 	}
 	return out
-}
-
-func among(c cluster.Cause, list []cluster.Cause) bool {
-	for _, o := range list {
-		if o == c {
-			return true
-		}
-	}
-	return false
 }
 
 // clockOf is a host's own clock, the coordinator's where it is not known.
@@ -150,7 +142,7 @@ func findKernel(causes ...cluster.Cause) func(view) []sighting {
 		for _, h := range v.facts.Hosts {
 			now := v.clockOf(h)
 			for _, s := range h.Node.Kernel.Value {
-				if h.Node.Kernel.OK && among(s.Cause, causes) && (s.Last.IsZero() || now.Sub(s.Last) <= signAge) {
+				if h.Node.Kernel.OK && slices.Contains(causes, s.Cause) && (s.Last.IsZero() || now.Sub(s.Last) <= signAge) {
 					out = append(out, said{h.Name, h.Name, "kernel", "kernel", s, now})
 				}
 			}
@@ -205,8 +197,16 @@ func components(all []said, names ...string) []said {
 	return out
 }
 
+// findRuntimeDB finds runtimes that say so and do not answer: of one that
+// answers, an old line says nothing.
 func findRuntimeDB(v view) []sighting {
-	return gatherSigns(components(v.said(cluster.SaidRuntimeDB), "containerd"))
+	var out []said
+	for _, s := range components(v.said(cluster.SaidRuntimeDB), "containerd") {
+		if k, ok := v.kube(s.host); !ok || !k.facts.Runtime.OK || !k.facts.Runtime.Value.Answers.OK || !k.facts.Runtime.Value.Answers.Value {
+			out = append(out, s)
+		}
+	}
+	return gatherSigns(out)
 }
 
 func findKubeletRefuses(v view) []sighting {
@@ -240,7 +240,53 @@ func findAPIEtcd(v view) []sighting {
 			out = append(out, s)
 		}
 	}
-	return gatherSigns(out)
+	all := gatherSigns(out)
+	for _, a := range v.apis(true) {
+		if check, ok := failedEtcd(a); ok {
+			all = append(all, sighting{a.host, []any{"kube-apiserver", check}, []string{check}})
+		}
+	}
+	return merged(all)
+}
+
+// failedEtcd gives the words in which an API server's own health check says that
+// it does not reach etcd.
+func failedEtcd(a apiView) (string, bool) {
+	if a.api.Layer != cluster.LayerHTTP || !a.api.Ready.OK {
+		return "", false
+	}
+	for _, check := range a.api.Ready.Value.Failed {
+		if check == "etcd" || check == "etcd-readiness" {
+			return fmt.Sprintf("%s/readyz: the check %s failed", a.api.URL, check), true
+		}
+	}
+	return "", false
+}
+
+// rateAPIEtcd is certain of what the health check says, and of log lines what
+// rateSign says.
+func rateAPIEtcd(v view, s sighting) (Confidence, []string) {
+	for _, a := range v.apis(true) {
+		if check, ok := failedEtcd(a); ok && slices.Contains(s.evidence, check) {
+			return Certain, nil
+		}
+	}
+	return rateSign(v, s)
+}
+
+// merged makes one sighting of all that have the same subject.
+func merged(all []sighting) []sighting {
+	var out []sighting
+	at := map[string]int{}
+	for _, s := range all {
+		if i, ok := at[s.subject]; ok {
+			out[i].evidence = append(out[i].evidence, s.evidence...)
+			continue
+		}
+		at[s.subject] = len(out)
+		out = append(out, s)
+	}
+	return out
 }
 
 // fights is how many conflicts make a quarrel: some are ordinary.

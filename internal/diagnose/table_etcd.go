@@ -15,7 +15,7 @@ func identityRules() []rule {
 			messages: []string{"request cluster ID mismatch", "request sent was ignored by remote peer due to cluster ID mismatch"}, references: []string{"gardener/gardener#847"}},
 		{code: HistoryRewound, severity: Critical, needs: []Need{NeedDB, NeedLive, NeedSnapshots}, find: findRewound},
 		{code: SameIDOtherHistory, severity: Critical, needs: []Need{NeedLog, NeedLive}, find: findOtherHistory},
-		{code: VoterNotConfigured, severity: Warning, needs: []Need{NeedMembers}, find: findStrangers},
+		{code: VoterNotConfigured, severity: Warning, needs: []Need{NeedMembers, NeedDB}, find: findStrangers},
 		{code: MemberRemoved, severity: Critical, needs: []Need{NeedMembers, NeedDB}, find: findRemoved,
 			messages: []string{"the member has been permanently removed from the cluster", "rejected stream from remote peer because it was removed"}},
 		{code: LearnerUnstarted, severity: Warning, needs: []Need{NeedMembers}, find: findUnstartedLearners,
@@ -40,7 +40,7 @@ func etcdRules() []rule {
 		{code: CorruptAlarm, severity: Critical, needs: []Need{NeedAlarms}, find: findAlarm("CORRUPT"),
 			messages: []string{"etcdserver: corrupt cluster", "found data inconsistency with peers", "{\"health\":\"false\",\"reason\":\"ALARM CORRUPT\"}"}},
 		{code: Diverged, severity: Critical, needs: []Need{NeedHash}, find: findDiverged, references: []string{"etcd-io/etcd#13766", "etcd-io/etcd#14139"}},
-		{code: AuthLockout, severity: Critical, needs: []Need{NeedLinearizable, NeedDB}, find: findAuth,
+		{code: AuthLockout, severity: Critical, needs: []Need{NeedLive, NeedLinearizable, NeedDB}, find: findAuth,
 			messages: []string{"etcdserver: user name is empty"}, references: []string{"etcd-io/etcd#8458"}},
 		{code: RequestTooLarge, severity: Warning, needs: []Need{NeedLogs}, find: findSigns(cluster.SaidTooLarge), rate: rateSign, passing: true,
 			messages: []string{"etcdserver: request is too large"}},
@@ -76,11 +76,13 @@ func quorumRules() []rule {
 	host := []Code{HeldBack, CertExpired, CertNotYetValid, CertWrongName, EtcdAuthorityDiffers, DiskFull, DiskReadOnly, DiskIOError, KubeletDown, RuntimeDown, ManifestBroken, ManifestMissing, ManifestDuplicate,
 		ManifestFiles, ImageMissing, KubeletCertExpired}
 	stuck := append(append([]Code{}, starts...), host...)
+	apart := []Code{CertExpired, CertNotYetValid, CertWrongName, EtcdAuthorityDiffers, CertNotIssuedByCA, ClockSkew, PeerURLDrift}
 	return []rule{
 		{code: MemberStuck, severity: Critical, needs: []Need{NeedProcess, NeedLive}, causes: stuck, find: findStuck},
 		{code: MemberStopped, severity: Critical, needs: []Need{NeedProcess}, causes: stuck, find: findStopped},
-		{code: NoQuorumThoughLive, severity: Critical, needs: []Need{NeedLive},
-			causes: []Code{CertExpired, CertNotYetValid, CertWrongName, EtcdAuthorityDiffers, ClockSkew, PeerURLDrift}, find: findLeaderless,
+		{code: MemberIsolated, severity: Critical, needs: []Need{NeedLive, NeedLinearizable}, causes: apart, find: findIsolated,
+			messages: []string{"etcdserver: no leader", "is starting a new election at term", "lost TCP streaming connection with remote peer"}},
+		{code: NoQuorumThoughLive, severity: Critical, needs: []Need{NeedLive}, causes: apart, find: findLeaderless,
 			messages: []string{"{\"health\":\"false\",\"reason\":\"RAFT NO LEADER\"}", "etcdserver: no leader"}},
 		{code: QuorumGone, severity: Critical, needs: []Need{NeedDisk, NeedLive}, causes: append([]Code{DataDirLost, DataDirForeign, AllMembersLost}, starts...), find: findQuorumGone,
 			messages: []string{"etcdserver: no leader", "linearizable_read failed: etcdserver: request timed out"}},

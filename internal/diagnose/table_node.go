@@ -31,7 +31,7 @@ func nodeRules() []rule {
 
 // apiRules are what an API server itself says.
 func apiRules() []rule {
-	etcd := []Code{QuorumLost, QuorumGone, MemberStopped, MemberStuck, NoQuorumThoughLive, CertExpired, CertNotYetValid, APIEtcdClientExpired, AuthLockout, CorruptAlarm}
+	etcd := []Code{QuorumLost, QuorumGone, MemberStopped, MemberStuck, MemberIsolated, NoQuorumThoughLive, CertExpired, CertNotYetValid, APIEtcdClientExpired, AuthLockout, CorruptAlarm}
 	return []rule{
 		{code: APIBadFlag, severity: Critical, needs: []Need{NeedLogs}, causes: []Code{ManifestDuplicate}, find: findAPIBadFlag, rate: rateSign,
 			messages: []string{"Error: unknown flag: --insecure-port", "unrecognized feature gate"}},
@@ -39,7 +39,7 @@ func apiRules() []rule {
 			messages: []string{"identity transformer tried to read encrypted data", "storage is (re)initializing: … unable to transform key", "invalid padding on input",
 				"no matching key was found for the provided AES transformer"},
 			references: []string{"kubernetes/kubernetes#53301", "kubernetes/kubernetes#66844"}},
-		{code: APIEtcdUnreachable, severity: Critical, needs: []Need{NeedLogs, NeedAPIServers}, causes: etcd, find: findAPIEtcd, rate: rateSign,
+		{code: APIEtcdUnreachable, severity: Critical, needs: []Need{NeedLogs, NeedAPIServers}, causes: etcd, find: findAPIEtcd, rate: rateAPIEtcd,
 			messages: []string{"error creating storage factory: context deadline exceeded", "[-]etcd failed: reason withheld"}},
 		{code: TokenRejected, severity: Critical, needs: []Need{NeedLogs}, causes: []Code{SAKeyDiffers, SAKeyPairBroken, ClockSkew}, find: findSigns(cluster.SaidTokenSignature), rate: rateSign, passing: true,
 			messages: []string{"invalid bearer token, invalid signature, no keys found", "square/go-jose: error in cryptographic primitive"}},
@@ -66,7 +66,7 @@ func apiRules() []rule {
 // apiPathRules follow the way to the API servers layer by layer.
 func apiPathRules() []rule {
 	down := []Code{HeldBack, QuorumLost, QuorumGone, KubeletDown, RuntimeDown, ManifestBroken, ManifestMissing, ManifestDuplicate, ManifestFiles, APIBadFlag, APIEtcdUnreachable, APIEtcdClientExpired,
-		APICertExpired, ImageMissing, NodeDiskFull, DiskFull, AddressNotHere, OutOfMemory, CertKeyMismatch, MemberStopped, CertExpired}
+		APICertExpired, ImageMissing, NodeDiskFull, DiskFull, AddressNotHere, OutOfMemory, CertKeyMismatch, MemberStopped, MemberStuck, MemberIsolated, CertExpired}
 	return []rule{
 		{code: APIDown, severity: Critical, needs: []Need{NeedAPIServers}, causes: down, find: findAPIDown,
 			messages: []string{"The connection to the server … was refused - did you specify the right host or port?"}},

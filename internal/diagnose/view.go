@@ -245,10 +245,27 @@ func (v view) with(states ...State) []memberView {
 	return out
 }
 
-// dirGone tells a data dir that is certainly not there.
+// dirGone tells a data dir that is certainly not there, or holds nothing.
 func dirGone(m memberView) bool {
 	d := m.facts.Disk
-	return d.OK && d.Value.State != cluster.DirData
+	return d.OK && (d.Value.State != cluster.DirData || unborn(m))
+}
+
+// unborn tells a data dir in which an etcd began and ended before it had a log:
+// what a refused start leaves in a folder that was empty. Nothing is damaged
+// there, because nothing was ever there.
+func unborn(m memberView) bool {
+	d := m.facts.Disk.Value
+	if !m.facts.Disk.OK || m.facts.Live.OK || m.facts.Process.Value.Running || d.ClusterID.OK || !d.DB.OK ||
+		d.DB.Value.ConsistentIndex != 0 || d.DB.Value.Revision > 1 || len(d.DB.Value.Members) > 0 {
+		return false
+	}
+	for _, x := range d.Damage {
+		if x.Kind == cluster.DamageWALMissing {
+			return true
+		}
+	}
+	return false
 }
 
 // crippled tells a data dir with which etcd cannot start.

@@ -4,8 +4,8 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
-	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"os/exec"
@@ -54,6 +54,9 @@ func newControl(t *testing.T) *control {
 			c.kill(n)
 		}
 	})
+	for _, name := range []string{"admin", "controller-manager", "scheduler"} {
+		c.kubeconfig(name, fmt.Sprintf("https://127.0.0.1:%d", c.port), c.issue(name, time.Now().Add(-time.Hour), time.Now().Add(year)))
+	}
 	c.etcd()
 	return c
 }
@@ -65,13 +68,35 @@ func (c *control) run(name, log, program string, args ...string) {
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	defer f.Close()
+	c.t.Cleanup(func() { _ = f.Close() })
 	cmd := exec.Command(program, args...)
-	cmd.Stdout, cmd.Stderr = f, f
+	out := &criLog{f: f}
+	cmd.Stdout, cmd.Stderr = out, out
 	if err := cmd.Start(); err != nil {
 		c.t.Fatal(err)
 	}
 	c.procs[name] = cmd
+}
+
+// criLog writes lines as a container runtime does: time, stream, whole or in
+// parts, text (k8s.io/cri-client pkg/logs).
+type criLog struct {
+	f    *os.File
+	rest []byte
+}
+
+func (l *criLog) Write(b []byte) (int, error) {
+	l.rest = append(l.rest, b...)
+	for {
+		line, rest, ok := bytes.Cut(l.rest, []byte("\n"))
+		if !ok {
+			return len(b), nil
+		}
+		if _, err := fmt.Fprintf(l.f, "%s stderr F %s\n", time.Now().UTC().Format(time.RFC3339Nano), line); err != nil {
+			return 0, err
+		}
+		l.rest = rest
+	}
 }
 
 func (c *control) kill(name string) {
@@ -129,9 +154,11 @@ func (c *control) until(what string, ok func(cluster.APIServer) bool) cluster.AP
 
 func isReady(a cluster.APIServer) bool { return a.Ready.OK && a.Ready.Value.OK }
 
-func (c *control) post(path, body string) error {
+func (c *control) post(path, body string) error { return c.ask(http.MethodPost, path, body) }
+
+func (c *control) ask(method, path, body string) error {
 	client := http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
-	req, err := http.NewRequest(http.MethodPost, fmt.Sprintf("https://127.0.0.1:%d%s", c.port, path), bytes.NewBufferString(body))
+	req, err := http.NewRequest(method, fmt.Sprintf("https://127.0.0.1:%d%s", c.port, path), bytes.NewBufferString(body))
 	if err != nil {
 		return err
 	}
@@ -143,7 +170,8 @@ func (c *control) post(path, body string) error {
 	}
 	defer res.Body.Close()
 	if res.StatusCode >= 300 {
-		return errors.New(res.Status)
+		said, _ := io.ReadAll(res.Body)
+		return fmt.Errorf("%s: %s", res.Status, said)
 	}
 	return nil
 }
@@ -168,6 +196,7 @@ func TestRealAPIServer(t *testing.T) {
 			t.Errorf("healthy, and yet %s: %v", not, f.Evidence)
 		}
 	}
+	c.keep("", "")
 	if err := c.post("/api/v1/namespaces/default/secrets", `{"apiVersion":"v1","kind":"Secret","metadata":{"name":"sealed"},"data":{"a":"Yg=="}}`); err != nil {
 		t.Fatal(err)
 	}
@@ -177,6 +206,7 @@ func TestRealAPIServer(t *testing.T) {
 		_, said := diagnosed(c.master)[diagnose.APICannotDecrypt]
 		return said && a.Ready.OK && !a.Ready.Value.OK
 	})
+	c.keep(diagnose.APICannotDecrypt, diagnose.APICannotDecrypt)
 	if f := diagnosed(c.master)[diagnose.APINotReady]; len(f.CausedBy) == 0 {
 		t.Errorf("not ready without its cause: %+v", f)
 	}
@@ -185,6 +215,7 @@ func TestRealAPIServer(t *testing.T) {
 	c.until("an API server with a bad flag", func(a cluster.APIServer) bool {
 		return a.Layer == cluster.LayerNone && diagnosed(c.master)[diagnose.APIBadFlag].Code != ""
 	})
+	c.keep(diagnose.APIBadFlag, diagnose.APIBadFlag)
 	found = diagnosed(c.master)
 	if f := found[diagnose.APIDown]; len(f.CausedBy) == 0 || found[diagnose.APIEtcdUnreachable].Code != "" {
 		t.Errorf("down: %+v", f)
@@ -198,6 +229,10 @@ func TestRealAPIServer(t *testing.T) {
 	if found = diagnosed(c.master); found[diagnose.APICertExpired].Code == "" {
 		t.Errorf("an expired certificate is not seen: %v", found)
 	}
+	c.keep(diagnose.APICertExpired, diagnose.APICertExpired)
+	q = c.issue("kube-apiserver", time.Now().Add(-time.Hour), time.Now().Add(year))
+	c.write("/etc/kubernetes/pki/apiserver.crt", q.Cert)
+	c.write("/etc/kubernetes/pki/apiserver.key", q.Key)
 	// Its etcd goes away under it.
 	c.kill("etcd")
 	a = c.until("an API server without etcd", func(a cluster.APIServer) bool {
@@ -206,4 +241,5 @@ func TestRealAPIServer(t *testing.T) {
 	if a.Ready.OK && !strings.Contains(strings.Join(a.Ready.Value.Failed, " "), "etcd") {
 		t.Errorf("the failed checks do not name etcd: %+v", a.Ready.Value)
 	}
+	c.keep(diagnose.APIEtcdUnreachable, diagnose.MemberStopped)
 }

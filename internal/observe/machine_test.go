@@ -54,7 +54,7 @@ func newMaster(t *testing.T, ca *pki.Authority) master {
 	p := m.issue("system:node:cp-1", now.Add(-time.Hour), now.Add(year))
 	m.write("/var/lib/kubelet/pki/kubelet-client-current.pem", append(append([]byte{}, p.Cert...), p.Key...))
 	for _, name := range []string{"admin", "controller-manager", "scheduler"} {
-		m.kubeconfig(name, m.issue(name, now.Add(-time.Hour), now.Add(year)))
+		m.kubeconfig(name, "https://10.0.0.100:6443", m.issue(name, now.Add(-time.Hour), now.Add(year)))
 	}
 	m.write("/var/lib/kubelet/config.yaml", []byte("kind: KubeletConfiguration\nstaticPodPath: /etc/kubernetes/manifests\n"))
 	m.write("/etc/kubernetes/enc/encryption.yaml", []byte(encryptionYAML))
@@ -110,7 +110,7 @@ func (m master) serviceAccount(key *rsa.PrivateKey, pub *rsa.PublicKey) {
 	m.write("/etc/kubernetes/pki/sa.pub", pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}))
 }
 
-func (m master) kubeconfig(name string, p pki.Pair) {
+func (m master) kubeconfig(name, server string, p pki.Pair) {
 	b64 := base64.StdEncoding.EncodeToString
 	m.write("/etc/kubernetes/"+name+".conf", []byte(fmt.Sprintf(`apiVersion: v1
 kind: Config
@@ -120,11 +120,11 @@ contexts:
   context: {cluster: k, user: u}
 clusters:
 - name: k
-  cluster: {server: "https://10.0.0.100:6443", certificate-authority-data: %s}
+  cluster: {server: %q, certificate-authority-data: %s}
 users:
 - name: u
   user: {client-certificate-data: %s, client-key-data: %s}
-`, b64(m.ca.Certificate()), b64(p.Cert), b64(p.Key))))
+`, server, b64(m.ca.Certificate()), b64(p.Cert), b64(p.Key))))
 }
 
 func (m master) manifest(file, pod string, flags ...string) {

@@ -106,10 +106,13 @@ func (m machine) credentials() credentials {
 func (m machine) manifests() ([]cluster.Manifest, error) {
 	dir := m.staticPodPath()
 	entries, err := os.ReadDir(m.at(dir))
+	out := []cluster.Manifest{}
+	if errors.Is(err, fs.ErrNotExist) {
+		return out, nil // a worker has no such folder, and so no static pods
+	}
 	if err != nil {
 		return nil, err
 	}
-	out := []cluster.Manifest{}
 	for _, e := range entries {
 		if strings.HasPrefix(e.Name(), ".") || e.IsDir() {
 			continue

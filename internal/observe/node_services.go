@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/salvor-project/salvor/internal/cluster"
+	"github.com/salvor-project/salvor/internal/cri"
 )
 
 // kubelet tells the state of the kubelet: its unit, its process, and whether
@@ -33,8 +34,23 @@ func (m machine) runtime(ctx context.Context) cluster.Known[cluster.ServiceFacts
 	socket, unit := m.runtimeSocket()
 	s := m.service(ctx, unit, unit)
 	s.Endpoint = socket
-	s.Answers = m.answers(ctx, "unix", m.at(socket))
+	if s.Answers = m.answers(ctx, "unix", m.at(socket)); s.Answers.OK && s.Answers.Value {
+		s.Answers = speaksCRI(ctx, m.at(socket))
+	}
 	return cluster.Is(s)
+}
+
+// speaksCRI tells whether a runtime answers a kubelet's first question: one whose
+// database is damaged accepts connections, and its service is active.
+func speaksCRI(ctx context.Context, socket string) cluster.Known[bool] {
+	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
+	defer cancel()
+	c, err := cri.Dial(ctx, socket)
+	if err != nil {
+		return cluster.Known[bool]{OK: true, Why: err.Error()}
+	}
+	_ = c.Close()
+	return cluster.Is(true)
 }
 
 // runtimeSocket is what the kubelet is told to use, or containerd's default.

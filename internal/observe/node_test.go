@@ -81,7 +81,7 @@ func TestBrokenFiles(t *testing.T) {
 			m.write("/var/lib/kubelet/pki/kubelet-client-current.pem", append(append([]byte{}, p.Cert...), p.Key...))
 		}},
 		{diagnose.KubeconfigExpired, func(m master) {
-			m.kubeconfig("controller-manager", m.issue("x", now.Add(-2*time.Hour), now.Add(-time.Hour)))
+			m.kubeconfig("controller-manager", "https://10.0.0.100:6443", m.issue("x", now.Add(-2*time.Hour), now.Add(-time.Hour)))
 		}},
 		{diagnose.KubeCertNotYetValid, func(m master) {
 			p := m.issue("x", now.Add(time.Hour), now.Add(year))

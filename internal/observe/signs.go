@@ -140,6 +140,7 @@ func nodePatterns() []pattern {
 		{cluster.SaidRuntimeDB, []string{"assertion failed: Page expected to be"}, nil, on("containerd")},
 		{cluster.SaidRuntimeDB, []string{"invalid freelist page"}, nil, on("containerd")},
 		{cluster.SaidRuntimeDB, []string{"meta.db", "invalid database"}, nil, on("containerd")},
+		{cluster.SaidRuntimeDB, []string{"failed to load plugin", "invalid database"}, nil, on("containerd")},
 		{cluster.SaidDiskFull, []string{"no space left on device"}, nil, nil},
 		{cluster.SaidReadOnly, []string{"read-only file system"}, nil, nil},
 		{cluster.SaidReadOnly, []string{"Remounting filesystem read-only"}, nil, on("kernel")},

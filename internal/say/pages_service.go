@@ -297,6 +297,19 @@ var pagesService = map[string]entry{
 		"force-new-cluster on either side of a partition.",
 		"在分区的任一侧执行 force-new-cluster。"},
 
+	"title.etcd-member-isolated": {
+		"A member is cut off from its peers",
+		"成员与其他成员断开"},
+	"finding.etcd-member-isolated": {
+		"%[1]s runs and knows no leader, while %[2]s serve: packets between the peer ports are lost, perhaps in one direction only.",
+		"%[1]s 在运行但没有 leader，而 %[2]s 正常服务：peer 端口之间丢包，可能只是单向。"},
+	"repair.etcd-member-isolated": {
+		"Look at the way between the peer ports (2380) in both directions: firewall, routes, MTU, network policy. Once they hear each other again, raft mends the rest by itself.",
+		"双向检查 peer 端口（2380）之间的通路：防火墙、路由、MTU、网络策略。恢复互通后 raft 会自行修复。"},
+	"wrong.etcd-member-isolated": {
+		"Removing the member, wiping its data, or force-new-cluster on its side: the first costs the spare, the last makes a second cluster.",
+		"移除该成员、清空其数据，或在它那一侧执行 force-new-cluster：前者丢掉冗余，后者造出第二个集群。"},
+
 	"title.etcd-member-not-answering": {
 		"A member runs and does not answer",
 		"成员在运行但没有应答"},

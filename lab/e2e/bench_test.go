@@ -64,6 +64,15 @@ var programs = sync.OnceValues(func() (string, error) {
 // writer that keeps a ledger of what the API has acknowledged.
 func newBench(t *testing.T) *bench {
 	t.Helper()
+	b := standing(t)
+	b.workload()
+	b.ledger = newLedger(b)
+	return b
+}
+
+// standing puts a whole lab up, unless one stands.
+func standing(t *testing.T) *bench {
+	t.Helper()
 	if os.Getenv("SALVOR_LAB") != "1" || build.Privileged() != nil {
 		t.Skip("set SALVOR_LAB=1 and be root on Linux: this puts real machines up")
 	}
@@ -82,8 +91,6 @@ func newBench(t *testing.T) *bench {
 		}
 	})
 	b.nodesReady(2 * time.Minute)
-	b.workload()
-	b.ledger = newLedger(b)
 	return b
 }
 

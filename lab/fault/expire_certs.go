@@ -2,9 +2,13 @@ package fault
 
 import (
 	"context"
+	"encoding/base64"
+	"encoding/pem"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"time"
 
@@ -18,7 +22,7 @@ func expireCerts() Fault {
 	return Fault{
 		Name: "expire-certs",
 		What: "replace certificates by ones that ended yesterday, and kill what uses them",
-		Keys: []Key{{"of", "etcd", "etcd, or apiserver (kubeadm's API server certificates)"}},
+		Keys: []Key{{"of", "etcd", "etcd, or etcd-peer, etcd-server, etcd-client (the API server's), apiserver, kubelet, kubeconfig (of controllers and scheduler) of kubeadm"}},
 		Do: func(ctx context.Context, s *Scene, m machine.Machine) (map[string]string, error) {
 			set, err := s.certificates(m, s.Keys["of"])
 			if err != nil {
@@ -35,8 +39,7 @@ func expireCerts() Fault {
 				}
 				notes["file "+path] = kept
 			}
-			signal(ctx, m, "KILL", set.process)
-			return notes, nil
+			return notes, again(ctx, m, set.process)
 		},
 		Heal: func(ctx context.Context, _ *Scene, m machine.Machine, notes map[string]string) error {
 			for name, kept := range notes {
@@ -46,57 +49,103 @@ func expireCerts() Fault {
 					}
 				}
 			}
-			signal(ctx, m, "KILL", notes["process"])
-			return nil
+			return again(ctx, m, notes["process"])
 		},
 	}
 }
 
-// certSet are certificates of one authority that one process serves with.
+// again has processes (comma-separated) started anew: by their supervisors
+// after a kill, the kubelet by systemd at once.
+func again(ctx context.Context, m machine.Machine, processes string) error {
+	for _, p := range strings.Split(processes, ",") {
+		if p == "kubelet" {
+			if _, err := machine.Exec(ctx, m, "systemctl", "restart", "--no-block", "kubelet"); err != nil {
+				return err
+			}
+			continue
+		}
+		signal(ctx, m, "KILL", p)
+	}
+	return nil
+}
+
+// certSet are certificates of one authority that the same processes use.
 type certSet struct {
 	ca, key, process string
 	certs            []string
 }
 
 func (s *Scene) certificates(m machine.Machine, of string) (certSet, error) {
-	external := s.Lab.Layout == "external"
-	set := certSet{process: "etcd"}
-	var patterns []string
-	dir := s.root(m, "etc/kubernetes/pki/etcd")
-	switch {
-	case of == "etcd" && external:
+	dir := s.root(m, "etc/kubernetes/pki")
+	cluster := certSet{ca: filepath.Join(dir, "ca.crt"), key: filepath.Join(dir, "ca.key")}
+	etcd := certSet{ca: filepath.Join(dir, "etcd/ca.crt"), key: filepath.Join(dir, "etcd/ca.key"), process: "etcd"}
+	if of == "etcd" && s.Lab.Layout == "external" {
 		dir = s.root(m, "etc/ssl/etcd/ssl")
-		set.ca, set.key = filepath.Join(dir, "ca.pem"), filepath.Join(dir, "ca-key.pem")
-		patterns = []string{"member-*", "admin-*", "node-*"}
-	case of == "etcd":
-		set.ca, set.key = filepath.Join(dir, "ca.crt"), filepath.Join(dir, "ca.key")
-		patterns = []string{"server.crt", "peer.crt", "healthcheck-client.crt", "../apiserver-etcd-client.crt"}
-	case of == "apiserver":
-		dir = s.root(m, "etc/kubernetes/pki")
-		set.process = "kube-apiserver"
-		set.ca, set.key = filepath.Join(dir, "ca.crt"), filepath.Join(dir, "ca.key")
-		patterns = []string{"apiserver.crt", "apiserver-kubelet-client.crt"}
-	default:
-		return set, fmt.Errorf("expire-certs: of=%s is neither etcd nor apiserver", of)
+		etcd.ca, etcd.key = filepath.Join(dir, "ca.pem"), filepath.Join(dir, "ca-key.pem")
+		return etcd.with(dir, "member-*", "admin-*", "node-*")
 	}
+	switch of {
+	case "etcd":
+		return etcd.with(dir, "etcd/server.crt", "etcd/peer.crt", "etcd/healthcheck-client.crt", "apiserver-etcd-client.crt")
+	case "etcd-peer":
+		return etcd.with(dir, "etcd/peer.crt")
+	case "etcd-server":
+		return etcd.with(dir, "etcd/server.crt")
+	case "etcd-client":
+		etcd.process = "kube-apiserver"
+		return etcd.with(dir, "apiserver-etcd-client.crt")
+	case "apiserver":
+		cluster.process = "kube-apiserver"
+		return cluster.with(dir, "apiserver.crt", "apiserver-kubelet-client.crt")
+	case "kubelet":
+		cluster.process = "kubelet"
+		path, err := s.resolve(m, "var/lib/kubelet/pki/kubelet-client-current.pem")
+		cluster.certs = []string{path}
+		return cluster, err
+	case "kubeconfig":
+		cluster.process = "kube-controller-manager,kube-scheduler"
+		return cluster.with(filepath.Dir(dir), "controller-manager.conf", "scheduler.conf")
+	}
+	return cluster, fmt.Errorf("expire-certs: there are no certificates of=%s", of)
+}
+
+// with finds the certificates of a set.
+func (c certSet) with(dir string, patterns ...string) (certSet, error) {
 	for _, p := range patterns {
 		found, err := filepath.Glob(filepath.Join(dir, p))
 		if err != nil {
-			return set, err
+			return c, err
 		}
 		for _, path := range found {
 			if !strings.HasSuffix(path, "-key.pem") {
-				set.certs = append(set.certs, path)
+				c.certs = append(c.certs, path)
 			}
 		}
 	}
-	if len(set.certs) == 0 {
-		return set, fmt.Errorf("expire-certs: %s has no such certificates", m.Name)
+	if len(c.certs) == 0 {
+		return c, fmt.Errorf("expire-certs: %s has no such certificates", dir)
 	}
-	return set, nil
+	return c, nil
 }
 
-// expire issues a certificate anew that was good for a year until yesterday.
+// resolve follows a machine's own symbolic link, as the machine sees it.
+func (s *Scene) resolve(m machine.Machine, path string) (string, error) {
+	at := s.root(m, path)
+	to, err := os.Readlink(at)
+	switch {
+	case err != nil:
+		return at, err
+	case filepath.IsAbs(to):
+		return s.root(m, to), nil
+	}
+	return filepath.Join(filepath.Dir(at), to), nil
+}
+
+// embedded is the certificate in a kubeconfig.
+var embedded = regexp.MustCompile(`(client-certificate-data: )(\S+)`)
+
+// expire issues a certificate anew that was good for a year until yesterday. It
+// stands alone in its file, before its key, or in a kubeconfig.
 func expire(ca, key, path string) error {
 	read := map[string][]byte{ca: nil, key: nil, path: nil}
 	for name := range read {
@@ -110,14 +159,41 @@ func expire(ca, key, path string) error {
 	if err != nil {
 		return err
 	}
-	old, err := sign.Parse(read[path])
+	old := read[path]
+	hit := embedded.FindSubmatch(old)
+	if hit != nil {
+		if old, err = base64.StdEncoding.DecodeString(string(hit[2])); err != nil {
+			return err
+		}
+	}
+	ended, err := yesterday(authority, old)
 	if err != nil {
 		return err
+	}
+	if hit != nil {
+		ended = embedded.ReplaceAll(read[path], []byte("${1}"+base64.StdEncoding.EncodeToString(ended)))
+	}
+	return os.WriteFile(path, ended, 0o600)
+}
+
+// yesterday replaces the certificate of a PEM file and leaves its keys.
+func yesterday(authority *sign.Authority, file []byte) ([]byte, error) {
+	old, err := sign.Parse(file)
+	if err != nil {
+		return nil, err
 	}
 	end := time.Now().Add(-24 * time.Hour)
-	cert, err := authority.Again(old, end.AddDate(-1, 0, 0), end)
+	out, err := authority.Again(old, end.AddDate(-1, 0, 0), end)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return os.WriteFile(path, cert, 0o644)
+	for block, rest := pem.Decode(file); block != nil; block, rest = pem.Decode(rest) {
+		if strings.HasSuffix(block.Type, "PRIVATE KEY") {
+			out = append(out, pem.EncodeToMemory(block)...)
+		}
+	}
+	if len(out) == 0 {
+		return nil, errors.New("no certificate was made")
+	}
+	return out, nil
 }

@@ -47,7 +47,8 @@ func All() []Fault {
 	return []Fault{
 		wipeDataDir(), powerCut(), partition(), freeze(), stopUnit(), maskUnit(),
 		tearWAL(), flipWAL(), flipDB(), truncateDB(), fillDisk(), readOnly(), expireCerts(),
-		cutVIP(), breakManifest(), deleteManifest(), backupManifest(), corruptContainerd(), removeImage(),
+		swapKeys(), loseEncryptionKey(), raiseAlarm(), refuseKubelet(),
+		cutVIP(), breakManifest(), deleteManifest(), backupManifest(), badFlag(), corruptContainerd(), removeImage(),
 	}
 }
 
@@ -154,6 +155,12 @@ func giveBack(kept, path string) error {
 	if err != nil {
 		return err
 	}
+	return replace(path, data)
+}
+
+// replace writes a file by rename; the rest of it lies beside the folder, where
+// no kubelet reads it.
+func replace(path string, data []byte) error {
 	part := filepath.Join(filepath.Dir(filepath.Dir(path)), "."+filepath.Base(path)+".lab")
 	if err := os.WriteFile(part, data, 0o600); err != nil {
 		return err

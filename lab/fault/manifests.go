@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/salvor-project/salvor/lab/machine"
 )
@@ -98,4 +99,25 @@ func backupManifest() Fault {
 			return nil
 		},
 	}
+}
+
+// badFlag gives a static pod a flag that its program does not know.
+func badFlag() Fault {
+	return Fault{
+		Name: "bad-flag",
+		What: "add a flag to a static pod's command that its program does not know",
+		Keys: append(podKey(), Key{"flag", "--insecure-port=0", "the flag"}),
+		Do: func(_ context.Context, s *Scene, m machine.Machine) (map[string]string, error) {
+			return s.addFlag(m, s.Keys["pod"], s.Keys["flag"])
+		},
+		Heal: returnManifest,
+	}
+}
+
+// addFlag adds a flag to the command of a static pod, which is one word a line
+// as kubeadm writes it.
+func (s *Scene) addFlag(m machine.Machine, pod, flag string) (map[string]string, error) {
+	return s.edit(m, s.root(m, filepath.Join(manifests, pod+".yaml")), func(text string) string {
+		return strings.Replace(text, "    - "+pod+"\n", "    - "+pod+"\n    - "+flag+"\n", 1)
+	})
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/salvor-project/salvor/internal/diagnose"
 	"github.com/salvor-project/salvor/internal/etcd"
 	"github.com/salvor-project/salvor/internal/observe"
+	"github.com/salvor-project/salvor/test/captured"
 	"github.com/salvor-project/salvor/test/etcds"
 	"github.com/salvor-project/salvor/test/ports"
 )
@@ -29,7 +30,18 @@ type lab struct {
 	dir string
 	cfg cluster.Config
 	run map[string]*exec.Cmd
+	// cause is the root cause that is wanted where it is not the class itself,
+	// and variant tells the fixture from others of that class. Both hold once.
+	cause   *diagnose.Code
+	variant string
 }
+
+// under names the root cause of what is shown next; none where that is too mild
+// to be one.
+func (l *lab) under(cause diagnose.Code) *lab { l.cause = &cause; return l }
+
+// as names the fixture of what is shown next.
+func (l *lab) as(variant string) *lab { l.variant = variant; return l }
 
 func newLab(t *testing.T) *lab {
 	t.Helper()
@@ -183,24 +195,41 @@ func (a asker) HashAt(ctx context.Context, cfg cluster.Config, member string, re
 	return c.HashKV(ctx, revision)
 }
 
-// diagnose looks at everything.
-func (l *lab) diagnose() diagnose.Diagnosis {
+// facts looks at everything.
+func (l *lab) facts() cluster.Facts {
 	var hosts []observe.Reached
 	for _, h := range l.cfg.Hosts {
 		hosts = append(hosts, observe.Reached{Host: h, Asker: asker{h.Name}})
 	}
-	return diagnose.Diagnose(observe.Gather(context.Background(), l.cfg, hosts, time.Now(), 30*time.Second, observe.HashAll))
+	return observe.Gather(context.Background(), l.cfg, hosts, time.Now(), 30*time.Second, observe.HashAll)
 }
 
-// shows wants a class among the findings, with evidence, and a restore never
-// allowed while the data is there.
+func (l *lab) diagnose() diagnose.Diagnosis { return diagnose.Diagnose(l.facts()) }
+
+// keep makes a fixture of facts.
+func (l *lab) keep(code, cause diagnose.Code, f cluster.Facts) {
+	l.t.Helper()
+	names := map[string]string{l.dir: "/srv"}
+	for _, m := range l.cfg.Members {
+		names[filepath.Dir(m.Run.Process.Command[0])] = "/usr/local/bin"
+	}
+	captured.Keep(l.t, captured.Fixture{Code: code, Cause: cause, Facts: f}, captured.Where{Variant: l.variant, Redact: observe.Redact, Names: names})
+}
+
+// shows wants a class among the findings, with evidence, as the root cause, and
+// a restore never allowed while the data is there.
 func (l *lab) shows(want diagnose.Code, not ...diagnose.Code) diagnose.Diagnosis {
 	l.t.Helper()
-	d := l.diagnose()
+	cause := want
+	if l.cause != nil {
+		cause = *l.cause
+	}
+	facts := l.facts()
+	d := diagnose.Diagnose(facts)
 	found := false
-	var codes []diagnose.Code
+	var codes []string
 	for _, f := range d.Findings {
-		codes = append(codes, f.Code)
+		codes = append(codes, fmt.Sprintf("%s of %s %v", f.Code, f.Subject, f.CausedBy))
 		found = found || f.Code == want && len(f.Evidence) > 0
 		for _, n := range not {
 			if f.Code == n {
@@ -210,13 +239,24 @@ func (l *lab) shows(want diagnose.Code, not ...diagnose.Code) diagnose.Diagnosis
 	}
 	if !found {
 		l.t.Errorf("%s is not found: %s %s %v", want, d.Scenario, d.Level, codes)
+	} else if got := causeOf(d); got != cause {
+		l.t.Errorf("the root cause of %s is %q, not %q: %s", want, got, cause, strings.Join(codes, ", "))
 	}
 	for _, a := range d.Allowed {
 		if a.Action == diagnose.ActRestore && d.Level.Data == diagnose.D0 {
 			l.t.Errorf("a restore is allowed although the data is intact")
 		}
 	}
+	l.keep(want, cause, facts)
+	l.cause, l.variant = nil, ""
 	return d
+}
+
+func causeOf(d diagnose.Diagnosis) diagnose.Code {
+	if d.Cause == nil {
+		return ""
+	}
+	return d.Cause.Code
 }
 
 // grave are the findings that are more than information: a busy machine makes

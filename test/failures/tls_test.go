@@ -75,12 +75,13 @@ func (l *lab) serving(count int) diagnose.Diagnosis {
 }
 
 // healthy waits until nothing is wrong: members that have just started do not
-// have all their files yet, and a busy machine does not answer in time.
+// have all their files yet, and a busy machine does not answer in time, nor does
+// its disk.
 func (l *lab) healthy() {
 	l.t.Helper()
 	var d diagnose.Diagnosis
 	for end := time.Now().Add(60 * time.Second); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
-		if d = l.diagnose(); d.Scenario == diagnose.Healthy && len(grave(d)) == 0 {
+		if d = l.diagnose(); d.Scenario == diagnose.Healthy && (len(grave(d)) == 0 || len(grave(d)) == 1 && found(d, diagnose.DiskSlow)) {
 			return
 		}
 	}
@@ -120,7 +121,7 @@ func TestCertificates(t *testing.T) {
 	for _, n := range []string{"m1", "m2", "m3"} {
 		l.start(n, l.tls(n)...)
 	}
-	d = l.shows(diagnose.CertExpired)
+	d = l.as("all").shows(diagnose.CertExpired)
 	if d.Scenario != diagnose.CertsExpired || d.Level.Data != diagnose.D0 {
 		t.Errorf("all expired: %s %s", d.Scenario, d.Level)
 	}
@@ -175,7 +176,8 @@ func TestBackups(t *testing.T) {
 	} {
 		path := filepath.Join(place, "s.db")
 		l.must(os.WriteFile(path, c.file, 0o600))
-		d := l.diagnose()
+		facts := l.facts()
+		d := diagnose.Diagnose(facts)
 		got, count := diagnose.Code(""), 0
 		for _, f := range d.Findings {
 			if strings.HasPrefix(string(f.Code), "backup-") && f.Code != diagnose.BackupNone {
@@ -184,6 +186,9 @@ func TestBackups(t *testing.T) {
 		}
 		if got != c.want || count > 1 {
 			t.Errorf("%s: %v, want %q", c.name, d.Findings, c.want)
+		}
+		if c.want != "" {
+			l.keep(c.want, causeOf(d), facts)
 		}
 		for _, k := range d.Candidates {
 			if k.Kind == diagnose.FromSnapshot && (k.Integrity == diagnose.Unusable) != (c.want != "") {

@@ -153,7 +153,10 @@ func nodeFixtures() []Fixture {
 		{diagnose.RuntimeDown, func(w *World) { // the process is there, its socket is not
 			w.Kube("m2").Runtime.Value.Answers = cluster.Known[bool]{OK: true, Why: "no such file"}
 		}},
-		{diagnose.RuntimeDBDamaged, func(w *World) { w.Said("m2", "containerd", cluster.SaidRuntimeDB, 2) }},
+		{diagnose.RuntimeDBDamaged, func(w *World) {
+			w.Said("m2", "containerd", cluster.SaidRuntimeDB, 2)
+			w.Kube("m2").Runtime.Value.Answers = cluster.Is(false)
+		}},
 		{diagnose.SandboxReserved, func(w *World) { w.Said("m2", "kubelet", cluster.SaidSandboxReserved, 2) }},
 		{diagnose.ImageMissing, func(w *World) {
 			w.Said("m2", "kubelet", cluster.SaidImage, 2)
@@ -289,6 +292,7 @@ func serviceFixtures() []Fixture {
 		{diagnose.LateHeartbeats, func(w *World) { w.Said("m2", "etcd", cluster.SaidLateHeartbeat, 40) }},
 		{diagnose.LeaderUnstable, func(w *World) { w.M("m2").Metrics.Value.LeaderChanges = 5000 }},
 		{diagnose.LeaseLost, func(w *World) { w.Said("m2", "kube-controller-manager", cluster.SaidLeaseLost, 2) }},
+		{diagnose.MemberIsolated, func(w *World) { w.Alone("m2") }},
 		{diagnose.NoQuorumThoughLive, func(w *World) { w.Alone("m1", "m2", "m3") }},
 		{diagnose.QuorumLost, func(w *World) { w.Dead("m2", "m3").Alone("m1") }},
 		{diagnose.MemberStopped, func(w *World) { w.Dead("m2") }},

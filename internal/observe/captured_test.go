@@ -1,0 +1,141 @@
+package observe
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/salvor-project/salvor/internal/cluster"
+	"github.com/salvor-project/salvor/internal/diagnose"
+	"github.com/salvor-project/salvor/test/captured"
+	"github.com/salvor-project/salvor/test/etcds"
+)
+
+// whole are the facts of the machine with its etcd, and of snapshots in a folder
+// when one is named.
+func (c *control) whole(place string) cluster.Facts {
+	ctx := context.Background()
+	m := cluster.Member{Name: "default", Host: c.host, DataDir: filepath.Join(c.root, "var/lib/etcd"), ClientURLs: []string{"http://127.0.0.1:" + strconv.Itoa(c.etcdPort)},
+		PeerURLs: []string{"http://localhost:2380"}, Run: cluster.Supervisor{Process: &cluster.Process{Command: []string{"etcd"}}}}
+	cfg := cluster.Config{Hosts: c.cfg.Hosts, Members: []cluster.Member{m}}
+	if place != "" {
+		cfg.Snapshots = []cluster.SnapshotPlace{{Host: c.host, Path: place}}
+	}
+	h := c.facts()
+	h.Members = []cluster.MemberFacts{c.member(ctx, m, cluster.TLS{})}
+	h.Snapshots = snapshots(ctx, cfg, c.host)
+	c.snapshotHazards(ctx, h.Snapshots)
+	return cluster.Facts{At: time.Now(), Hosts: []cluster.HostFacts{h}, Config: cfg}
+}
+
+// keep makes a fixture of what is there now, and wants its root cause; no code
+// stands for nothing wrong.
+func (c *control) keep(code, cause diagnose.Code) {
+	c.t.Helper()
+	c.keepAs(captured.Fixture{Code: code, Cause: cause, Facts: c.whole("")})
+}
+
+func (c *control) keepAs(x captured.Fixture) {
+	c.t.Helper()
+	d := diagnose.Diagnose(x.Facts)
+	if x.Code != "" && (d.Cause == nil || d.Cause.Code != x.Cause) || x.Code == "" && d.Cause != nil {
+		c.t.Errorf("the root cause of %q is %+v, not %q: %+v", x.Code, d.Cause, x.Cause, d.Findings)
+	}
+	if x.Code == "" {
+		return // no kubelet, no runtime: not the picture of health
+	}
+	captured.Keep(c.t, x, captured.Where{Variant: "apiserver", Redact: Redact,
+		Names: map[string]string{c.root: "", filepath.Dir(c.program): "/usr/local/bin", filepath.Dir(etcds.Path(c.t, etcds.V3_7)): "/usr/local/bin"}})
+}
+
+// TestRealHazards writes objects through a real API server that hurt when they
+// are put back, takes a snapshot, and loses everything else.
+func TestRealHazards(t *testing.T) {
+	t.Parallel()
+	if testing.Short() {
+		t.Skip("takes half a minute")
+	}
+	c := newControl(t)
+	c.serve("--encryption-provider-config=/etc/kubernetes/enc/encryption.yaml", "--endpoint-reconciler-type=lease")
+	c.until("an API server that is ready", isReady)
+	for _, o := range hurting(authority(t).Certificate()) {
+		if err := c.post(o.path, o.body); err != nil {
+			t.Fatalf("%s: %v", o.path, err)
+		}
+	}
+	if err := c.ask(http.MethodDelete, "/api/v1/namespaces/default/configmaps/held", ""); err != nil {
+		t.Fatal(err)
+	}
+	place := filepath.Join(c.root, "backups")
+	if err := os.Mkdir(place, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	out, err := exec.Command(etcds.Program(t, etcds.V3_7, "etcdctl"), "--endpoints=http://127.0.0.1:"+strconv.Itoa(c.etcdPort), "snapshot", "save", filepath.Join(place, "s.db")).CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	c.kill("kube-apiserver")
+	c.kill("etcd")
+	if err := os.RemoveAll(filepath.Join(c.root, "var/lib/etcd")); err != nil {
+		t.Fatal(err)
+	}
+	// Another key under the same name.
+	c.write("/etc/kubernetes/enc/encryption.yaml", []byte(otherEncryption))
+	want := []diagnose.Code{diagnose.HazardEncryption, diagnose.HazardAuthority, diagnose.HazardLeases, diagnose.HazardVolumes,
+		diagnose.HazardJobs, diagnose.HazardDeleting}
+	f := c.whole(place)
+	got := map[diagnose.Code]bool{}
+	d := diagnose.Diagnose(f)
+	for _, x := range d.Findings {
+		got[x.Code] = true
+	}
+	for _, code := range append(want, diagnose.HazardWebhook) {
+		if !got[code] {
+			t.Errorf("%s is not found: %+v", code, f.Hosts[0].Snapshots)
+		}
+	}
+	if d.Scenario != diagnose.AllLost || d.Level.Data != diagnose.D2 {
+		t.Errorf("%s %s", d.Scenario, d.Level)
+	}
+	c.keepAs(captured.Fixture{Code: diagnose.HazardWebhook, Cause: diagnose.DataDirLost, Also: want, Facts: f})
+}
+
+const otherEncryption = `kind: EncryptionConfiguration
+apiVersion: apiserver.config.k8s.io/v1
+resources:
+- resources: [secrets]
+  providers:
+  - aescbc: {keys: [{name: key1, secret: YmJiYmJiYmJiYmJiYmJiYmJiYmJiYmJiYmJiYmJiYmI=}]}
+`
+
+// posted is an object with where it is posted.
+type posted struct{ path, body string }
+
+// hurting are objects that hurt after a restore.
+func hurting(otherCA []byte) []posted {
+	ca, err := json.Marshal(string(otherCA))
+	if err != nil {
+		return nil
+	}
+	const pod = `"template":{"spec":{"restartPolicy":"Never","containers":[{"name":"c","image":"c"}]}}`
+	return []posted{
+		{"/api/v1/namespaces/kube-system/configmaps", `{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"kube-root-ca.crt"},"data":{"ca.crt":` + string(ca) + `}}`},
+		{"/api/v1/namespaces/default/secrets", `{"apiVersion":"v1","kind":"Secret","metadata":{"name":"sealed"},"data":{"a":"Yg=="}}`},
+		{"/api/v1/persistentvolumes", `{"apiVersion":"v1","kind":"PersistentVolume","metadata":{"name":"pv-1","annotations":{"pv.kubernetes.io/provisioned-by":"csi.lab.invalid"}},
+			"spec":{"capacity":{"storage":"1Gi"},"accessModes":["ReadWriteOnce"],"persistentVolumeReclaimPolicy":"Delete",
+			"claimRef":{"namespace":"default","name":"gone","uid":"0b7c7c0e-0000-4000-8000-000000000001"},"csi":{"driver":"csi.lab.invalid","volumeHandle":"v"}}}`},
+		{"/apis/batch/v1/namespaces/default/cronjobs", `{"apiVersion":"batch/v1","kind":"CronJob","metadata":{"name":"bill"},"spec":{"schedule":"* * * * *","jobTemplate":{"spec":{` + pod + `}}}}`},
+		{"/apis/batch/v1/namespaces/default/jobs", `{"apiVersion":"batch/v1","kind":"Job","metadata":{"name":"migrate"},"spec":{` + pod + `}}`},
+		{"/api/v1/namespaces/default/configmaps", `{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"held","finalizers":["lab.invalid/hold"]}}`},
+		{"/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations", `{"apiVersion":"admissionregistration.k8s.io/v1","kind":"ValidatingWebhookConfiguration","metadata":{"name":"policy"},
+			"webhooks":[{"name":"policy.lab.invalid","failurePolicy":"Fail","sideEffects":"None","admissionReviewVersions":["v1"],
+			"clientConfig":{"service":{"namespace":"policy","name":"policy","path":"/"}},
+			"rules":[{"apiGroups":[""],"apiVersions":["v1"],"operations":["CREATE"],"resources":["pods"]}]}]}`},
+	}
+}
