@@ -16,7 +16,6 @@ import (
 	"github.com/salvor-project/salvor/internal/diagnose"
 	"github.com/salvor-project/salvor/internal/plan"
 	"github.com/salvor-project/salvor/internal/remote"
-	"github.com/salvor-project/salvor/internal/report"
 )
 
 // fetchedFor finds the folders of fetched backups: case, host, path. A host that
@@ -135,24 +134,7 @@ func (a *app) forget(ctx context.Context, c idle, k consent) error {
 	if err != nil {
 		return err
 	}
-	if err := report.Plan(a.err, made, a.style()); err != nil {
-		return err
-	}
-	accepted, err := a.agree(ctx, made, k)
-	if err != nil {
-		return err
-	}
-	next, err := a.keep(c.Folder, made)
-	if err != nil {
-		return err
-	}
-	if err := a.carryOut(ctx, fleet, next, made, accepted); err != nil {
-		return err
-	}
-	if a.output == "json" {
-		return report.JSON(a.out, "Plan", made)
-	}
-	return a.say("Done. The journal is in %s\n", next.Dir)
+	return a.follow(ctx, fleet, c.Folder, made, k)
 }
 
 // notBegun asks the mirrors on the hosts: a case that was begun from another

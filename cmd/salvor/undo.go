@@ -47,6 +47,11 @@ func (a *app) undo(ctx context.Context, arg string, k consent, clean bool) error
 	if err != nil {
 		return err
 	}
+	return a.follow(ctx, fleet, folder, made, k)
+}
+
+// follow shows a plan that follows a case, asks for consent and carries it out.
+func (a *app) follow(ctx context.Context, fleet *remote.Fleet, folder casefile.Folder, made plan.Plan, k consent) error {
 	if err := report.Plan(a.err, made, a.style()); err != nil {
 		return err
 	}
