@@ -21,7 +21,7 @@ import (
 func TestThereAndBack(t *testing.T) {
 	s := newScene(t, "majority-lost")
 	s.must(codeStopped, "recover") // a case that nobody agreed to
-	s.must(codeError, "cleanup", s.folder().Name(), "--yes").says(t, "no passed verdict")
+	s.must(codeError, "cleanup", s.folder().Name(), "--yes").says(t, "has done nothing")
 
 	was := s.recoverWatched("--yes")
 	s.recovered(was)

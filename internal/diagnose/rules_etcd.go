@@ -149,8 +149,8 @@ func findDrift(v view) []sighting {
 }
 
 // fullOfData is the share of the quota from which the data itself, and not its
-// fragmentation, fills the db.
-const fullOfData = 0.9
+// fragmentation, fills the db: defragmented, it would still be near it.
+const fullOfData = 0.8
 
 // quotaOf is a member's quota: etcd's default where it does not say.
 func quotaOf(l cluster.LiveMember) int64 {

@@ -135,8 +135,8 @@ var pagesService = map[string]entry{
 		"The quota is full of live data",
 		"配额被真实数据占满"},
 	"finding.etcd-quota-full-of-data": {
-		"%[1]s: %[2]s bytes are in use of a quota of %[3]s. Compaction and defragmentation will not make room: this is live data.",
-		"%[1]s：配额 %[3]s 中 %[2]s 字节是在用数据。compact 和 defrag 腾不出空间：这是真实数据。"},
+		"%[1]s: %[2]s bytes are in use of a quota of %[3]s. Defragmentation will not make room, and compaction only as far as this is old revisions.",
+		"%[1]s：配额 %[3]s 中 %[2]s 字节是在用数据。defrag 腾不出空间，compact 也只能清掉其中的旧 revision。"},
 	"repair.etcd-quota-full-of-data": {
 		"Raise --quota-backend-bytes (8 GiB is the recommended most) and restart the members one after the other; then find and remove what grows (events, jobs, custom resources). Deletes work under the alarm.",
 		"调高 --quota-backend-bytes（建议上限 8 GiB）并逐个重启成员；再找出并清理增长的对象（events、Job、自定义资源）。告警期间可以删除。"},

@@ -176,19 +176,20 @@ func TestStands(t *testing.T) {
 	l.serving(3)
 }
 
-// TestFullOfData fills the quota with what is in use.
+// TestFullOfData fills the quota with what is in use. The quota is large enough
+// that the pages which a write has just left do not matter.
 func TestFullOfData(t *testing.T) {
-	l := newLab(t).up("--quota-backend-bytes=4194304")
+	l := newLab(t).up("--quota-backend-bytes=16777216")
 	value := strings.Repeat("x", 100<<10)
-	for i := range 60 {
-		if !found(l.diagnose(), diagnose.NearQuota) {
+	for i := range 200 {
+		if i < 110 || !found(l.diagnose(), diagnose.NearQuota) {
 			l.mustCtl("m1", "put", "near-"+strconv.Itoa(i), value)
 			continue
 		}
 		l.shows(diagnose.NearQuota, diagnose.NoSpaceAlarm)
 		break
 	}
-	for i := range 60 {
+	for i := range 200 {
 		if out, err := l.ctl("m1", "put", "full-"+strconv.Itoa(i), value); err != nil {
 			if !strings.Contains(out, "space exceeded") {
 				t.Fatal(out)
