@@ -17,23 +17,10 @@ import (
 
 	"github.com/salvor-project/salvor/internal/cluster"
 	"github.com/salvor-project/salvor/internal/diagnose"
+	"github.com/salvor-project/salvor/test/apiserver"
 	"github.com/salvor-project/salvor/test/etcds"
 	"github.com/salvor-project/salvor/test/ports"
 )
-
-// program finds a real kube-apiserver that the lab has built.
-func program(t *testing.T) string {
-	t.Helper()
-	cache, err := os.UserCacheDir()
-	if err != nil {
-		t.Fatal(err)
-	}
-	found, err := filepath.Glob(filepath.Join(cache, "salvor", "lab", "bin", "kubernetes-*", "*", "kube-apiserver"))
-	if err != nil || len(found) == 0 {
-		t.Skip("no kube-apiserver: the lab builds it (go run ./lab up)")
-	}
-	return found[len(found)-1]
-}
 
 // control is one machine with a real etcd and a real kube-apiserver.
 type control struct {
@@ -45,7 +32,7 @@ type control struct {
 
 func newControl(t *testing.T) *control {
 	t.Helper()
-	c := &control{program: program(t), token: "test-token", master: newMaster(t, authority(t)), port: ports.Free(t), etcdPort: ports.Free(t), procs: map[string]*exec.Cmd{}}
+	c := &control{program: apiserver.Program(t), token: "test-token", master: newMaster(t, authority(t)), port: ports.Free(t), etcdPort: ports.Free(t), procs: map[string]*exec.Cmd{}}
 	c.asks = true
 	c.cfg.Members = nil
 	c.write("/etc/kubernetes/tokens.csv", []byte(c.token+`,admin,1,"system:masters"`+"\n"))

@@ -29,6 +29,7 @@ import (
 	"github.com/salvor-project/salvor/internal/kube"
 	"github.com/salvor-project/salvor/internal/pki"
 	"github.com/salvor-project/salvor/internal/plan"
+	"github.com/salvor-project/salvor/test/apiserver"
 	"github.com/salvor-project/salvor/test/etcds"
 	"github.com/salvor-project/salvor/test/ports"
 )
@@ -71,19 +72,6 @@ type realAPI struct {
 	address string // one that is not loopback: endpoints may have no other
 }
 
-func apiProgram(t *testing.T) string {
-	t.Helper()
-	cache, err := os.UserCacheDir()
-	if err != nil {
-		t.Fatal(err)
-	}
-	found, err := filepath.Glob(filepath.Join(cache, "salvor", "lab", "bin", "kubernetes-*", "*", "kube-apiserver"))
-	if err != nil || len(found) == 0 {
-		t.Skip("no kube-apiserver: the lab builds it (go run ./lab up)")
-	}
-	return found[len(found)-1]
-}
-
 func ownAddress(t *testing.T) string {
 	t.Helper()
 	list, err := net.InterfaceAddrs()
@@ -119,7 +107,7 @@ func (r *realAPI) start(program string, args ...string) {
 func newRealAPI(t *testing.T) *realAPI {
 	t.Helper()
 	r := &realAPI{T: t, address: ownAddress(t), port: ports.Free(t)}
-	program, dir := apiProgram(t), t.TempDir()
+	program, dir := apiserver.Program(t), t.TempDir()
 	authority, err := pki.NewAuthority("kubernetes", time.Now())
 	if err != nil {
 		t.Fatal(err)

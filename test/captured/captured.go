@@ -79,7 +79,7 @@ func Keep(t testing.TB, f Fixture, w Where) {
 	if err != nil {
 		t.Fatalf("keep %s: %v", name, err)
 	}
-	for _, own := range []string{"/root/", "/work/", "/home/", os.TempDir() + "/"} {
+	for _, own := range folders(t) {
 		if i := strings.Index(string(b), own); i >= 0 {
 			t.Fatalf("keep %s: it names a folder of this machine: %s", name, b[max(0, i-100):min(len(b), i+100)])
 		}
@@ -90,6 +90,21 @@ func Keep(t testing.TB, f Fixture, w Where) {
 	if err := os.WriteFile(path, b, 0o644); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// folders are those of this machine that no fixture may name: of the person, of
+// the checkout, and the temporary one.
+func folders(t testing.TB) []string {
+	t.Helper()
+	home, err := os.UserHomeDir()
+	if err != nil {
+		t.Fatal(err)
+	}
+	here, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return []string{home + "/", os.TempDir() + "/", filepath.Dir(filepath.Dir(here)) + "/"} // tests lie two folders below the checkout
 }
 
 func packed(b []byte) []byte {
