@@ -66,9 +66,12 @@ lint: linter ## Run the linters and the import rules
 
 # One lab at a time, on this box, as root; it is put up when it is not there.
 # The last line that each prints is how the time of the recovery was spent.
-LAB_TESTS := stopped member-lost majority-lost power-cut all-lost machine-dead resumed late-member partitioned rolled-back fence-holds night night-bare agent-pod diagnosed
+LAB_TESTS := stopped member-lost majority-lost power-cut all-lost machine-dead resumed late-member partitioned rolled-back fence-holds night night-bare agent-pod
+# Not yet whole, and therefore not in lab-test: every fault, diagnosed.
+LAB_MORE  := diagnosed
 LAB_KUBEADM  := $(addprefix lab-kubeadm-,$(LAB_TESTS))
 LAB_EXTERNAL := $(addprefix lab-external-,$(LAB_TESTS))
+LAB_ALL      := $(LAB_KUBEADM) $(LAB_EXTERNAL) $(addprefix lab-kubeadm-,$(LAB_MORE)) $(addprefix lab-external-,$(LAB_MORE))
 LAB_TIMEOUT ?= 20m
 
 .PHONY: lab-test
@@ -78,8 +81,8 @@ lab-test: ## Wreck and recover real machines in every way, on both layouts (root
 # One fault after the other, each with its healing.
 lab-kubeadm-diagnosed lab-external-diagnosed: LAB_TIMEOUT = 90m
 
-.PHONY: $(LAB_KUBEADM) $(LAB_EXTERNAL)
-$(LAB_KUBEADM) $(LAB_EXTERNAL):
+.PHONY: $(LAB_ALL)
+$(LAB_ALL):
 	@rto=$$(mktemp) && trap 'rm -f "$$rto"' EXIT && \
 	name=$$(echo '$@' | sed 's/^lab-[a-z]*-//; s/\(^\|-\)\([a-z]\)/\U\2/g') && \
 	SALVOR_LAB=1 SALVOR_LAB_RTO="$$rto" SALVOR_LAB_LAYOUT=$(word 2,$(subst -, ,$@)) \
