@@ -50,8 +50,9 @@ etcdutl mean what they mean there. Alarms, the old membership and a pending
 downgrade do not come back; leases do.
 
 vault:BACKUP, or vault:newest for the newest proven one, restores from the vault
-of salvor.yaml, or of --target, while it is fetched: nothing is stored on the
-way, and nothing is put in place before all of it was found right.
+of salvor.yaml, or of --target, while it is fetched; nothing is put in place
+before all of it was found right. With --compact the whole snapshot lies beside
+the result meanwhile, in a file without a name.
 
 Example:
   salvor snapshot restore snap.db --all-members /var/lib/restored \
