@@ -70,7 +70,7 @@ func gatherSigns(all []said) []sighting {
 		if !ok {
 			i = len(out)
 			at[s.subject] = i
-			out = append(out, sighting{s.subject, []any{s.component, s.sign.Sample}, nil})
+			out = append(out, sighting{s.subject, []any{s.component, s.words()}, nil})
 		}
 		out[i].evidence = append(out[i].evidence, s.evidence())
 	}

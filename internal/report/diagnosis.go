@@ -60,41 +60,6 @@ func (o Options) levelWords(l diagnose.Level) string {
 	return o.list([]string{o.word("availability", string(l.Availability)), o.word("data", string(l.Data))})
 }
 
-func (s *screen) findings(d diagnose.Diagnosis) {
-	if len(d.Findings) == 0 {
-		return
-	}
-	s.head("screen.findings")
-	hidden := 0
-	for _, f := range d.Findings {
-		if len(f.CausedBy) > 0 && !s.o.Verbose {
-			hidden++
-			continue
-		}
-		text := s.o.word("severity", string(f.Severity)) + " · " + s.o.text(f.Text)
-		if f.Confidence != "" && f.Confidence != diagnose.Certain {
-			text += " " + s.o.bracket(s.o.word("confidence", string(f.Confidence)))
-		}
-		s.item(severityMark(f.Severity), text)
-		if !s.o.Verbose {
-			continue
-		}
-		s.under("[" + string(f.Code) + "]")
-		for _, e := range f.Evidence {
-			s.under("- " + e)
-		}
-		for _, e := range f.Against {
-			s.under("≠ " + e)
-		}
-		if len(f.CausedBy) > 0 {
-			s.under(s.o.say("screen.silent", codes(f.CausedBy)))
-		}
-	}
-	if hidden > 0 {
-		s.under(s.o.say("screen.hidden", hidden))
-	}
-}
-
 func (s *screen) candidates(d diagnose.Diagnosis) {
 	if len(d.Candidates) == 0 {
 		return

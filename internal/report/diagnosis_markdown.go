@@ -32,7 +32,7 @@ func DiagnosisMarkdown(w io.Writer, d diagnose.Diagnosis, f cluster.Facts, o Opt
 	}
 	if len(d.Findings) > 0 {
 		fmt.Fprintf(&b, "\n## %s\n\n", o.say("screen.findings"))
-		for _, x := range d.Findings {
+		for _, x := range gravest(d.Findings) {
 			note := o.word("severity", string(x.Severity)) + ", " + o.word("confidence", string(x.Confidence))
 			if len(x.CausedBy) > 0 {
 				note += ", " + o.say("screen.silent", codes(x.CausedBy))

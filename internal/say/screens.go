@@ -21,6 +21,7 @@ var screens = map[string]entry{
 	"screen.hidden": {
 		"%[1]s more finding(s) are consequences of these: see them with --verbose.",
 		"另有 %[1]s 项发现是上述问题的后果：用 --verbose 查看。"},
+	"screen.same":  {"the same of %[1]s", "%[1]s 亦然"},
 	"screen.tells": {"%[1]s. To know it: %[2]s.", "%[1]s。查明方法：%[2]s。"},
 
 	"column.member":    {"member", "成员"},
