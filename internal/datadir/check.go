@@ -36,8 +36,10 @@ func (c checked) everything() []*defect { return append(slices.Clone(c.defects),
 type checking struct {
 	// extra judges each record too; nil judges nothing.
 	extra func(key, value []byte) error
-	// also sees every record of the key bucket; nil for none.
-	also visitor
+	// also sees every record of the key bucket; nil for none. objects asks
+	// examineFor for what is live.
+	also    visitor
+	objects bool
 	// bound asks for the keys of these leases, index for the histories of all
 	// keys; without it they may be forgotten.
 	bound map[int64]bool
@@ -48,6 +50,9 @@ type checking struct {
 	slots int
 	// glance asks for the facts alone.
 	glance bool
+	// unlocked verifies a db that a running etcd holds too: what was read counts
+	// only if nothing was committed meanwhile.
+	unlocked bool
 }
 
 // check walks every page of a stopped db: the structure as bbolt's tx.Check
@@ -85,7 +90,7 @@ func check(ctx context.Context, p *pageFile, compacted int64, o checking) (check
 		visit := func(place, []byte, []byte) error { return nil }
 		switch b.ID() {
 		case schema.Key.ID():
-			visit = h.with(o.also)
+			visit = p.watching(h.with(o.also))
 		case schema.Lease.ID():
 			visit = h.lease
 		}

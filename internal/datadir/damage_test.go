@@ -38,7 +38,7 @@ func TestRandomDamage(t *testing.T) {
 		}
 	}
 	t.Logf("%+v", c)
-	if c.found < n/3 || c.salvaged < n/3 || c.refused == 0 {
+	if c.found < n/3 || c.one < n/3 || n-c.one < n/20 || c.salvaged < n/3 || c.refused == 0 {
 		t.Errorf("%+v of %d: the test proves nothing", c, n)
 	}
 }
@@ -49,6 +49,8 @@ type tally struct {
 	// unseen counts damages inside one record of the db that changed the
 	// result without a trace; see oneRecord.
 	unseen int
+	// one counts those whose objects could be read.
+	one int
 }
 
 // victim is a healthy data dir with its history.
@@ -141,6 +143,7 @@ func (v *victim) try(t *testing.T, seed uint64, c *tally) {
 	if len(d.Damage) > 0 {
 		c.found++
 	}
+	c.one += sameInOnePass(t, fmt.Sprintf("seed %d, %s", seed, h), dir, d)
 	r, err := datadir.Salvage(t.Context(), source(dir), filepath.Join(v.work, "image.db"), nil)
 	if err != nil {
 		c.refused++

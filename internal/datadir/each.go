@@ -74,26 +74,7 @@ func Each(ctx context.Context, dbPath string, atRevision int64, fn func(kv *mvcc
 // for who does not need the order of the keys. Both are valid during the call
 // only. Errors and memory are as of Each.
 func EachLive(ctx context.Context, dbPath string, fn func(key, value []byte) error) error {
-	p, _, err := openStopped(ctx, dbPath)
-	if err != nil {
-		return fmt.Errorf("read %s: %w", dbPath, err)
-	}
-	defer p.close()
-	live, err := takeSurvey(ctx, p, 0, false, "")
-	if err != nil {
-		return fmt.Errorf("read %s: %w", dbPath, err)
-	}
-	var stopped error
-	err = live.eachLive(ctx, func(_ place, _, value []byte) error {
-		r, err := parseRecord(value)
-		if err != nil {
-			return err
-		}
-		stopped = fn(r.key, r.value)
-		return stopped
-	})
-	if err != nil && stopped == nil && ctx.Err() == nil {
-		return fmt.Errorf("read %s: %w", dbPath, err)
-	}
-	return err
+	o := ObjectsOf(dbPath)
+	defer o.Close()
+	return o.Each(ctx, fn)
 }

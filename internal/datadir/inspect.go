@@ -21,63 +21,66 @@ import (
 // is no damage. Whatever is wrong with the files is told as Damage; the error
 // is for what could not be looked at, such as a folder without permission.
 func Inspect(ctx context.Context, dataDir, walDir string) (cluster.DataDir, error) {
-	return inspectDir(ctx, dataDir, walDir, true)
+	d, _, err := inspectDir(ctx, dataDir, walDir, checking{})
+	return d, err
 }
 
 // Glance is Inspect without reading every page of the db: a few dozen pages and
 // the log, whatever the size of the db. InUse stays 0, and damage is found only
 // where the glance falls.
 func Glance(ctx context.Context, dataDir, walDir string) (cluster.DataDir, error) {
-	return inspectDir(ctx, dataDir, walDir, false)
+	d, _, err := inspectDir(ctx, dataDir, walDir, checking{glance: true})
+	return d, err
 }
 
-func inspectDir(ctx context.Context, dataDir, walDir string, full bool) (cluster.DataDir, error) {
+// inspectDir also gives the objects of the db, where how asks for them: then
+// they have to be closed.
+func inspectDir(ctx context.Context, dataDir, walDir string, how checking) (cluster.DataDir, *Objects, error) {
 	if walDir == "" {
 		walDir = filepath.Join(dataDir, "member", "wal")
 	}
 	d := cluster.DataDir{Path: dataDir, WALDir: walDir}
 	state, err := dirState(ctx, dataDir, walDir)
 	if err != nil {
-		return d, fmt.Errorf("inspect %s: %w", dataDir, err)
+		return d, unread(err), fmt.Errorf("inspect %s: %w", dataDir, err)
 	}
 	d.State = state
 	d.MountPoint = mountPoint(dataDir)
 	if d.Bytes, err = bytesBelow(ctx, dataDir, walDir); err != nil {
-		return d, fmt.Errorf("inspect %s: %w", dataDir, err)
+		return d, unread(err), fmt.Errorf("inspect %s: %w", dataDir, err)
 	}
 	if d.State != cluster.DirData {
 		why := "the data dir is " + string(d.State)
 		d.ClusterID, d.MemberID = cluster.Unknown[cluster.ID]("%s", why), cluster.Unknown[cluster.ID]("%s", why)
 		d.Log, d.DB = cluster.Unknown[cluster.Log]("%s", why), cluster.Unknown[cluster.DB]("%s", why)
-		return d, nil
+		return d, unread(errors.New(why)), nil
 	}
-	live := inspectDB(ctx, &d, filepath.Join(dataDir, "member", "snap", "db"), full)
-	inspectWAL(ctx, &d, live)
-	return d, ctx.Err()
+	objects := inspectDB(ctx, &d, filepath.Join(dataDir, "member", "snap", "db"), how)
+	inspectWAL(ctx, &d, objects.inUse)
+	return d, objects, ctx.Err()
 }
 
-// inspectDB fills the facts of the db and tells whether an etcd uses it.
-func inspectDB(ctx context.Context, d *cluster.DataDir, path string, full bool) (live bool) {
+// inspectDB fills the facts of the db and gives its objects.
+func inspectDB(ctx context.Context, d *cluster.DataDir, path string, how checking) *Objects {
 	p, err := openPages(path)
 	if err != nil {
 		d.DB = cluster.Unknown[cluster.DB]("%s", err)
 		if damage, ok := asDamage(path, err); ok {
 			d.Damage = append(d.Damage, damage)
 		}
-		return false
+		return unread(err)
 	}
-	defer p.close()
 	if info, err := p.f.Stat(); err == nil {
 		d.Modified = info.ModTime()
 	}
-	db, damage, err := examine(ctx, p, path, checking{glance: !full})
+	db, damage, objects, err := examineFor(ctx, p, path, how)
 	if err != nil {
 		d.DB = cluster.Unknown[cluster.DB]("%s", err)
 	} else {
 		d.DB = cluster.Is(db.DB)
 	}
 	d.Damage = append(d.Damage, damage...)
-	return p.inUse
+	return objects
 }
 
 // examined are the facts of a db with the count of its live keys.
@@ -87,8 +90,9 @@ type examined struct {
 	walked checked
 }
 
-// examine reads the facts and, when no etcd uses the db, verifies every page.
-// The error says why the facts are unknown; the damage is told beside it.
+// examine reads the facts and, when no etcd uses the db or how says so, verifies
+// every page. The error says why the facts are unknown; the damage is told
+// beside it.
 func examine(ctx context.Context, p *pageFile, path string, o checking) (db examined, damage []cluster.Damage, err error) {
 	defer func() {
 		if r := recover(); r != nil {
@@ -97,11 +101,11 @@ func examine(ctx context.Context, p *pageFile, path string, o checking) (db exam
 		}
 	}()
 	db.DB, err = factsOf(ctx, p)
-	if p.inUse {
-		if err != nil {
-			err = fmt.Errorf("in use by a running etcd: %w", err)
-		}
-		return db, nil, err
+	if p.inUse && err != nil {
+		return db, nil, fmt.Errorf("in use by a running etcd: %w", err)
+	}
+	if p.inUse && !o.unlocked {
+		return db, nil, nil
 	}
 	if o.glance {
 		return db, glanced(p, path, err), err
@@ -110,6 +114,9 @@ func examine(ctx context.Context, p *pageFile, path string, o checking) (db exam
 		p.warm(ctx)
 	}
 	c, checkErr := check(ctx, p, db.CompactRevision, o)
+	if p.inUse && !p.unchanged() {
+		checkErr = ErrCommits
+	}
 	if checkErr != nil {
 		return db, nil, checkErr
 	}

@@ -160,6 +160,41 @@ func (p *pageFile) consistent() bool {
 	return err == nil && now.txid == p.meta.txid
 }
 
+// ErrCommits is the error of reading a db without its lock while its etcd goes
+// on to write it.
+var ErrCommits = errors.New("its etcd commits to the db while it is read: stop it, or save a snapshot of it and look at that")
+
+// unchanged tells whether nothing was committed to a db in use since it was
+// opened, and both meta pages hold still: then all that was read of the tree
+// since belongs to one commit (see consistent).
+func (p *pageFile) unchanged() bool {
+	if !p.inUse {
+		return true
+	}
+	now, bad, err := readMeta(p.f)
+	return err == nil && now == p.meta && len(bad) == len(p.bad)
+}
+
+// watchEvery is after how many leaves a reading without the lock looks whether
+// it is still worth to go on: some 4 MiB.
+const watchEvery = 1024
+
+// watching ends a walk through a db in use as soon as something was committed.
+func (p *pageFile) watching(visit visitor) visitor {
+	if !p.inUse {
+		return visit
+	}
+	leaves := 0
+	return func(at place, key, value []byte) error {
+		if at.index == 0 {
+			if leaves++; leaves%watchEvery == 0 && !p.unchanged() {
+				return ErrCommits
+			}
+		}
+		return visit(at, key, value)
+	}
+}
+
 // readMeta gives the newest meta that holds, and the defects of the other.
 // Where the first does not hold, the second is looked for at every page size,
 // as bbolt does (db.go, getPageSizeFromSecondMeta).

@@ -74,6 +74,8 @@ func TestSingleMember(t *testing.T) {
 	t.Run("salvage", c.salvage)
 	t.Run("stopped", c.inspectStopped)
 	t.Run("snapshot", c.snapshots)
+	t.Run("objects", c.objectsAreThoseThatLive)
+	t.Run("snapshots in one reading", c.snapshotsInOnePass)
 	t.Run("not a snapshot", notSnapshots)
 	t.Run("changes", c.changes)
 	t.Run("log flipped", c.logFlipped)

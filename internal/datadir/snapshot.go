@@ -15,27 +15,41 @@ import (
 // verified. What is no db makes DB unknown with the reason; the error is for
 // what cannot be opened or read at all.
 func InspectSnapshot(ctx context.Context, path string) (cluster.SnapshotFacts, error) {
-	return inspectSnapshot(ctx, path, nil)
+	s, _, err := inspectSnapshot(ctx, path, checking{})
+	return s, err
+}
+
+// InspectSnapshotObjects is InspectSnapshot and gives the objects of the
+// snapshot, which have to be closed, from the same reading. They are never nil.
+func InspectSnapshotObjects(ctx context.Context, path string) (cluster.SnapshotFacts, *Objects, error) {
+	return inspectSnapshot(ctx, path, checking{objects: true})
 }
 
 // InspectContent is InspectSnapshot with the fingerprint of what is live at the
 // newest revision, from the same reading; it is unknown where there is damage.
 func InspectContent(ctx context.Context, path string) (cluster.SnapshotFacts, cluster.Known[cluster.Content], error) {
 	found := cluster.Unknown[cluster.Content]("the snapshot is damaged")
-	s, err := inspectSnapshot(ctx, path, func(live *survey, db examined) error {
-		c, err := live.content(ctx, db.Revision)
-		found = cluster.From(c, err)
-		return ctx.Err()
-	})
-	return s, found, err
+	s, o, err := InspectSnapshotObjects(ctx, path)
+	defer o.Close()
+	switch {
+	case err != nil || !s.DB.OK || len(s.Damage) > 0 || o.InUse():
+		return s, found, err
+	case !o.found:
+		return s, cluster.Unknown[cluster.Content]("%v", o.seen), nil
+	}
+	found = cluster.From(o.live.content(ctx, s.DB.Value.Revision))
+	if ctx.Err() != nil {
+		return s, found, fmt.Errorf("inspect snapshot: %w", ctx.Err())
+	}
+	return s, found, nil
 }
 
-// inspectSnapshot gives a snapshot's live records to what wants them, if it is
-// sound.
-func inspectSnapshot(ctx context.Context, path string, sound func(*survey, examined) error) (cluster.SnapshotFacts, error) {
+// inspectSnapshot also gives the snapshot's objects, where how asks for them:
+// then they have to be closed.
+func inspectSnapshot(ctx context.Context, path string, how checking) (cluster.SnapshotFacts, *Objects, error) {
 	info, err := os.Stat(path)
 	if err != nil {
-		return cluster.SnapshotFacts{}, fmt.Errorf("inspect snapshot: %w", err)
+		return cluster.SnapshotFacts{}, unread(err), fmt.Errorf("inspect snapshot: %w", err)
 	}
 	s := cluster.SnapshotFacts{Path: path, Size: info.Size(), Modified: info.ModTime(), Trailer: cluster.TrailerMissing}
 	var digests feed
@@ -48,38 +62,25 @@ func inspectSnapshot(ctx context.Context, path string, sound func(*survey, exami
 		if d, ok := asDamage(path, err); ok && !isNotDB(err) {
 			s.Damage = append(s.Damage, d)
 		}
+		objects := unread(err)
 		if digests.path != "" {
 			err = digests.run(ctx)
 			s.SHA256, s.Trailer = digests.sum, digests.trailer
 			if err != nil {
-				return s, fmt.Errorf("inspect snapshot: %w", err)
+				return s, objects, fmt.Errorf("inspect snapshot: %w", err)
 			}
 		}
-		return s, nil
+		return s, objects, nil
 	}
-	defer p.close()
 	var db examined
 	var damage []cluster.Damage
-	how, live := checking{}, newSurvey(p, 0, "")
-	defer live.close()
-	if sound != nil {
-		how.also = live.visitor(false)
-	}
+	var objects *Objects
 	feedErr, err := beside(ctx, p, &digests, func(ctx context.Context) (err error) {
-		db, damage, err = examine(ctx, p, path, how)
+		db, damage, objects, err = examineFor(ctx, p, path, how)
 		return err
 	})
 	if feedErr != nil || ctx.Err() != nil {
-		return s, fmt.Errorf("inspect snapshot: %w", errors.Join(feedErr, ctx.Err()))
-	}
-	if sound != nil && err == nil && len(damage) == 0 && !p.inUse {
-		live.all = db.walked.all
-		if err = live.finish(ctx); err == nil {
-			err = sound(live, db)
-		}
-		if err != nil {
-			return s, fmt.Errorf("inspect snapshot: %w", err)
-		}
+		return s, objects, fmt.Errorf("inspect snapshot: %w", errors.Join(feedErr, ctx.Err()))
 	}
 	s.SHA256, s.Trailer = digests.sum, digests.trailer
 	s.Damage, s.Keys = damage, db.keys
@@ -88,7 +89,7 @@ func inspectSnapshot(ctx context.Context, path string, sound func(*survey, exami
 	if err != nil {
 		s.DB = cluster.Unknown[cluster.DB]("%s", err)
 	}
-	return s, nil
+	return s, objects, nil
 }
 
 // GlanceSnapshot is InspectSnapshot without reading the whole file: a few dozen

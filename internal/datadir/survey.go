@@ -4,7 +4,9 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
+	"maps"
 	"math"
+	"slices"
 
 	"go.etcd.io/etcd/server/v3/storage/schema"
 )
@@ -70,12 +72,12 @@ func takeSurvey(ctx context.Context, p *pageFile, at int64, phantom bool, dir st
 	if s.all, err = p.buckets(ctx); err != nil {
 		return nil, err
 	}
-	for name, b := range s.all {
+	for _, name := range slices.Sorted(maps.Keys(s.all)) {
 		visit := func(place, []byte, []byte) error { return nil }
 		if name == string(schema.Key.Name()) {
 			visit = s.visitor(phantom)
 		}
-		if err := p.each(ctx, b, visit); err != nil {
+		if err := p.each(ctx, s.all[name], visit); err != nil {
 			return nil, fmt.Errorf("bucket %q: %w", name, err)
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/salvor-project/salvor/internal/cluster"
+	"github.com/salvor-project/salvor/internal/datadir"
 	"github.com/salvor-project/salvor/internal/diagnose"
 	"github.com/salvor-project/salvor/test/captured"
 	"github.com/salvor-project/salvor/test/etcds"
@@ -29,8 +30,9 @@ func (c *control) whole(place string) cluster.Facts {
 	}
 	h := c.facts()
 	h.Members = []cluster.MemberFacts{c.member(ctx, m, cluster.TLS{})}
-	h.Snapshots = snapshots(ctx, cfg, c.host)
-	c.snapshotHazards(ctx, h.Snapshots)
+	var objects []*datadir.Objects
+	h.Snapshots, objects = snapshots(ctx, cfg, c.host)
+	c.snapshotHazards(ctx, h.Snapshots, objects)
 	return cluster.Facts{At: time.Now(), Hosts: []cluster.HostFacts{h}, Config: cfg}
 }
 

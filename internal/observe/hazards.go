@@ -22,28 +22,24 @@ const hazardBudget = 8 * time.Second
 // hazardLeast is the time with which it is not worth to begin.
 const hazardLeast = 500 * time.Millisecond
 
-// memberHazards reads the objects of a member that is stopped: what could be put
-// back from it. It does not wait for the rest of what is looked at. One that
-// serves is not read, nor one without a db.
-func (m machine) memberHazards(ctx context.Context, c cluster.Member, process cluster.Known[cluster.ProcessFacts], live cluster.Known[cluster.LiveMember]) cluster.Known[cluster.Hazards] {
-	if _, err := os.Stat(c.DB()); err != nil || live.OK && live.Value.Linearizable.OK && live.Value.Linearizable.Value {
-		return cluster.Known[cluster.Hazards]{}
-	}
-	if live.OK || process.OK && process.Value.Running {
-		return cluster.Unknown[cluster.Hazards]("its etcd runs and holds the db: stop it, or save a snapshot of it and look at that")
-	}
-	return m.readHazards(ctx, c.DB())
-}
-
-// snapshotHazards reads the objects of the sound snapshots, the newest first.
-// What there is no time for says so.
-func (m machine) snapshotHazards(ctx context.Context, all []cluster.SnapshotFacts) {
+// snapshotHazards reads the objects of the sound snapshots, the newest first,
+// and closes those that came with them. What there is no time for says so.
+func (m machine) snapshotHazards(ctx context.Context, all []cluster.SnapshotFacts, objects []*datadir.Objects) {
 	for _, i := range soundOnes(all) {
 		if o := twin(all, i); o >= 0 {
 			all[i].Hazards = all[o].Hazards
 			continue
 		}
-		all[i].Hazards = m.readHazards(ctx, all[i].Path)
+		o := objects[i]
+		if objects[i] = nil; o == nil {
+			o = datadir.ObjectsOf(all[i].Path)
+		}
+		all[i].Hazards = m.readHazards(ctx, o).hazards
+	}
+	for _, o := range objects {
+		if o != nil {
+			o.Close()
+		}
 	}
 }
 
@@ -71,20 +67,31 @@ func twin(all []cluster.SnapshotFacts, at int) int {
 	return -1
 }
 
-// readHazards reads the objects of one db, if there is time.
-func (m machine) readHazards(ctx context.Context, path string) cluster.Known[cluster.Hazards] {
+// scanned is what a reading of objects gave; err tells why it gave nothing.
+type scanned struct {
+	hazards cluster.Known[cluster.Hazards]
+	err     error
+}
+
+// readHazards reads the objects of one db, if there is time, and closes them.
+func (m machine) readHazards(ctx context.Context, objects *datadir.Objects) scanned {
 	if end, ok := ctx.Deadline(); ok && time.Until(end) < hazardLeast {
-		return cluster.Unknown[cluster.Hazards]("no time was left to read its objects: look again with a larger --budget")
+		objects.Close()
+		return scanned{hazards: cluster.Unknown[cluster.Hazards]("no time was left to read its objects: look again with a larger --budget")}
 	}
 	ctx, cancel := context.WithTimeout(ctx, hazardBudget)
 	defer cancel()
-	return got(ctx, func() (cluster.Hazards, error) { return m.scan(ctx, path) })
+	return inTime(ctx, scanned{hazards: cluster.Unknown[cluster.Hazards](late)}, func() scanned {
+		defer objects.Close()
+		h, err := m.scan(ctx, objects)
+		return scanned{cluster.From(h, err), err}
+	})
 }
 
 // scan reads all objects of a db.
-func (m machine) scan(ctx context.Context, path string) (cluster.Hazards, error) {
+func (m machine) scan(ctx context.Context, objects *datadir.Objects) (cluster.Hazards, error) {
 	scan := hazard.New(m.inputs())
-	err := datadir.EachLive(ctx, path, func(key, value []byte) error {
+	err := objects.Each(ctx, func(key, value []byte) error {
 		scan.Add(string(key), value)
 		return nil
 	})

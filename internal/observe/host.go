@@ -9,7 +9,6 @@ import (
 	"runtime"
 	"sort"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/salvor-project/salvor/internal/cluster"
@@ -47,8 +46,9 @@ func Host(ctx context.Context, cfg cluster.Config, host, version string) cluster
 		wg.Go(func() { f.Members[i] = here.member(ctx, m, cfg.Client) })
 	}
 	wg.Go(func() {
-		f.Snapshots = snapshots(ctx, cfg, host)
-		here.snapshotHazards(ctx, f.Snapshots)
+		var objects []*datadir.Objects
+		f.Snapshots, objects = snapshots(ctx, cfg, host)
+		here.snapshotHazards(ctx, f.Snapshots, objects)
 	})
 	wg.Go(func() { f.Witnesses = witnesses(ctx, cfg, host) })
 	wg.Go(func() {
@@ -69,11 +69,12 @@ func Host(ctx context.Context, cfg cluster.Config, host, version string) cluster
 
 func (h machine) member(ctx context.Context, m cluster.Member, tls cluster.TLS) cluster.MemberFacts {
 	f := cluster.MemberFacts{Name: m.Name}
+	state := &running{known: make(chan struct{})}
 	var wg, runs sync.WaitGroup
 	runs.Go(func() {
 		f.Process = fact(ctx, func() cluster.Known[cluster.ProcessFacts] { return process(ctx, m) })
 	})
-	wg.Go(func() { f.Disk = fact(ctx, func() cluster.Known[cluster.DataDir] { return disk(ctx, m) }) })
+	wg.Go(func() { f.Disk, f.Hazards = h.data(ctx, m, state) })
 	runs.Go(func() {
 		live, cancel := context.WithTimeout(ctx, liveBudget)
 		defer cancel()
@@ -92,11 +93,9 @@ func (h machine) member(ctx context.Context, m cluster.Member, tls cluster.TLS) 
 		f.Metrics = got(ctx, func() (cluster.EtcdMetrics, error) { return metrics(ctx, m, tls) })
 	})
 	runs.Wait()
-	hazards := fact(ctx, func() cluster.Known[cluster.Hazards] { return h.memberHazards(ctx, m, f.Process, f.Live) })
+	state.process, state.live = f.Process, f.Live
+	close(state.known)
 	wg.Wait()
-	if f.Disk.OK && f.Disk.Value.DB.OK { // else that is what is wrong with it
-		f.Hazards = hazards
-	}
 	return f
 }
 
@@ -112,43 +111,6 @@ func process(ctx context.Context, m cluster.Member) cluster.Known[cluster.Proces
 	}
 	f.Value.Command = RedactArgs(f.Value.Command)
 	return f
-}
-
-// disk inspects the data dir, and says where it really is.
-func disk(ctx context.Context, m cluster.Member) cluster.Known[cluster.DataDir] {
-	d := cluster.From(datadir.Inspect(ctx, m.DataDir, m.WALDir))
-	if !d.OK {
-		return d
-	}
-	d.Value.WALFixed = m.WALDir != "" && fixed(m.WALDir)
-	if _, err := os.Readlink(m.DataDir); err != nil {
-		return d
-	}
-	if to, err := filepath.EvalSymlinks(m.DataDir); err == nil {
-		if info, err := os.Stat(to); err == nil && info.IsDir() {
-			d.Value.Link = to
-		}
-	}
-	return d
-}
-
-// fixed tells whether a folder is a symbolic link or lies on another device
-// than the folder that it is in.
-func fixed(dir string) bool {
-	own, err := os.Lstat(dir)
-	if err != nil {
-		return false
-	}
-	if own.Mode()&os.ModeSymlink != 0 {
-		return true
-	}
-	parent, err := os.Stat(filepath.Dir(dir))
-	if err != nil {
-		return false
-	}
-	a, aok := own.Sys().(*syscall.Stat_t)
-	b, bok := parent.Sys().(*syscall.Stat_t)
-	return aok && bok && a.Dev != b.Dev
 }
 
 // certificates reads what lies on disk and what is being served.
@@ -228,36 +190,6 @@ func served(ctx context.Context, m cluster.Member) []cluster.Known[cluster.Certi
 		}
 	}
 	return out
-}
-
-// snapshots looks into every place of this host, one level deep.
-func snapshots(ctx context.Context, cfg cluster.Config, host string) []cluster.SnapshotFacts {
-	var out []cluster.SnapshotFacts
-	for _, p := range cfg.Snapshots {
-		if p.Host != host {
-			continue
-		}
-		unread := func(path string) cluster.SnapshotFacts {
-			return cluster.SnapshotFacts{Path: path, DB: cluster.Unknown[cluster.DB](late)}
-		}
-		listed := got(ctx, func() ([]string, error) { return files(p.Path), nil })
-		if !listed.OK {
-			out = append(out, unread(p.Path))
-		}
-		for _, path := range listed.Value {
-			out = append(out, inTime(ctx, unread(path), func() cluster.SnapshotFacts { return snapshot(ctx, path) }))
-		}
-	}
-	return out
-}
-
-func snapshot(ctx context.Context, path string) cluster.SnapshotFacts {
-	f, err := datadir.InspectSnapshot(ctx, path)
-	if err != nil {
-		f = cluster.SnapshotFacts{Path: path, DB: cluster.Unknown[cluster.DB]("%v", err)}
-	}
-	f.Device = deviceOf(path)
-	return f
 }
 
 // files gives the path itself or, for a folder, its regular files in order.

@@ -98,7 +98,9 @@ func TestStoredHazards(t *testing.T) {
 	}
 	_ = c.procs["etcd"].Wait()
 	delete(c.procs, "etcd")
-	h := c.memberHazards(t.Context(), cluster.Member{Name: "cp-1", Host: "cp-1", DataDir: filepath.Join(c.root, "var/lib/etcd")}, cluster.Is(cluster.ProcessFacts{}), cluster.Known[cluster.LiveMember]{})
+	rests := &running{known: make(chan struct{})}
+	close(rests.known)
+	_, h := c.data(t.Context(), cluster.Member{Name: "cp-1", Host: "cp-1", DataDir: filepath.Join(c.root, "var/lib/etcd")}, rests)
 	if !h.OK {
 		t.Fatal(h.Why)
 	}
