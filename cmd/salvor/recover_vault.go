@@ -94,6 +94,9 @@ func factsOf(all []backup.Candidate) []cluster.BackupFacts {
 		if c.Proven != nil {
 			b.Proven = c.Proven.When
 		}
+		for _, n := range c.Missing {
+			b.Missing = append(b.Missing, noteText(n).String())
+		}
 		out = append(out, b)
 	}
 	return out

@@ -21,6 +21,9 @@ type BackupFacts struct {
 	Failed bool `json:"failed,omitempty"`
 	// Salvaged says that it was put together from members that did not run.
 	Salvaged bool `json:"salvaged,omitempty"`
+	// Missing names what ought to be in it and is not, as its manifest says:
+	// keys, files, whole machines.
+	Missing []string `json:"missing,omitempty"`
 	// Here are the targets that hold it whole and answer; Away hold it and are
 	// not there now, such as tapes in a safe.
 	Here []string `json:"here,omitempty"`

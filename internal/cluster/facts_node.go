@@ -30,6 +30,8 @@ type NodeFacts struct {
 	Pods Known[[]RunningPod] `json:"pods,omitzero"`
 	// Places are the folders of snapshots as they were found.
 	Places []BackupPlace `json:"places,omitempty"`
+	// Pressure is how much of the machine's work waits for something.
+	Pressure Known[PressureFacts] `json:"pressure,omitzero"`
 }
 
 // ClockFacts is what a machine says of its own clock. Its reading is
@@ -263,7 +265,20 @@ type BackupPlace struct {
 	Path string `json:"path"`
 	// Files is the number of files in it; not OK when it cannot be read.
 	Files Known[int] `json:"files"`
+	// Parts are what of a control plane beside etcd's data lies in it, archives
+	// looked into: of PartAuthority and its siblings. Not OK when something in it
+	// could not be looked into.
+	Parts Known[[]string] `json:"parts,omitzero"`
 }
+
+// The parts of a control plane without which a snapshot of its data is no
+// backup of it, by the file that kubeadm keeps them in.
+const (
+	PartAuthority     = "ca.key"
+	PartEtcdAuthority = "etcd/ca.key"
+	PartAccounts      = "sa.key"
+	PartEncryption    = "EncryptionConfiguration"
+)
 
 // EtcdMetrics are the few numbers of a member's metrics that decide: since its
 // process began.
@@ -276,4 +291,7 @@ type EtcdMetrics struct {
 	LeaderChanges int64   `json:"leaderChanges"`
 	SlowApplies   int64   `json:"slowApplies"`
 	HasLeader     bool    `json:"hasLeader"`
+	// Defragmenting is true while the member rewrites its db; it answers nothing
+	// that touches the db until then (etcd 3.5 and later tell it).
+	Defragmenting bool `json:"defragmenting,omitempty"`
 }

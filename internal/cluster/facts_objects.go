@@ -32,6 +32,20 @@ type APIObjects struct {
 	Closed Known[[]Webhook] `json:"closed,omitzero"`
 	// Pods are the uids of the pods that the API has on this machine's node.
 	Pods Known[[]string] `json:"pods,omitzero"`
+	// Leases are those by which the controllers of the control plane agree who
+	// of them works, as this API server gives them; those that do not exist are
+	// left out. LeasesAt is when they were there, by the asking machine's clock.
+	Leases   Known[[]LeaseState] `json:"leases,omitzero"`
+	LeasesAt time.Time           `json:"leasesAt,omitzero"`
+}
+
+// LeaseState is one lease of an election.
+type LeaseState struct {
+	// Name is that of the component, "kube-controller-manager".
+	Name   string `json:"name"`
+	Holder string `json:"holder"`
+	// Renewed is when the holder last said that it lives, by its own clock.
+	Renewed time.Time `json:"renewed,omitzero"`
 }
 
 // NodeState is one node as the API has it.

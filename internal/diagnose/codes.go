@@ -16,6 +16,8 @@ const (
 	OutOfMemory       Code = "out-of-memory"
 	DataDirUnmounted  Code = "data-dir-unmounted"
 	TooManyOpenFiles  Code = "too-many-open-files"
+	CPUStarved        Code = "cpu-starved"
+	MemoryStarved     Code = "memory-starved"
 	AddressNotHere    Code = "address-not-on-this-host"
 	AddressOnTwoHosts Code = "address-on-two-hosts"
 
@@ -99,6 +101,7 @@ const (
 	EtcdPermission      Code = "etcd-permission-denied"
 	EtcdDowngrade       Code = "etcd-downgrade-refused"
 	EtcdTooManyLearners Code = "etcd-too-many-learners"
+	EtcdOldStore        Code = "etcd-v2-data-refused"
 
 	// etcd: service.
 	NoSpaceAlarm       Code = "etcd-nospace-alarm"
@@ -110,6 +113,7 @@ const (
 	VersionsMixed      Code = "etcd-versions-mixed"
 	VersionHazard      Code = "etcd-version-corrupts-data"
 	VersionZombies     Code = "etcd-version-revives-members"
+	Defragmenting      Code = "etcd-defragmenting"
 	DiskSlow           Code = "etcd-disk-slow"
 	LeaderUnstable     Code = "etcd-leader-unstable"
 	LateHeartbeats     Code = "etcd-late-heartbeats"
@@ -137,6 +141,8 @@ const (
 	RBACMissing        Code = "rbac-bootstrap-missing"
 	ControllersDown    Code = "controller-processes-down"
 	LeaseLost          Code = "leader-election-lost"
+	LeadersDisagree    Code = "leader-leases-disagree"
+	LeaseUnrenewed     Code = "leader-lease-not-renewed"
 	NodesDown          Code = "nodes-not-ready-together"
 	NodesNotReady      Code = "node-not-ready"
 	PhantomPods        Code = "phantom-pods"
@@ -157,6 +163,7 @@ const (
 	BackupNoDigest     Code = "backup-without-digest"
 	BackupSameDisk     Code = "backup-on-same-disk"
 	BackupOtherCluster Code = "backup-of-other-cluster"
+	BackupIncomplete   Code = "backup-incomplete"
 
 	HazardWebhook    Code = "hazard-webhook-fails-closed"
 	HazardEncryption Code = "hazard-encryption-key-missing"
@@ -187,4 +194,7 @@ const (
 	HazardStores      Code = "hazard-other-stores"
 	HazardExternal    Code = "hazard-outside-state"
 	HazardPlane       Code = "hazard-data-plane-stale"
+	HazardRevision    Code = "hazard-revision-goes-back"
+	HazardCaches      Code = "hazard-api-servers-remember"
+	HazardKubelets    Code = "hazard-kubelets-remember"
 )

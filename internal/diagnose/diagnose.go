@@ -270,7 +270,7 @@ func (v view) startable(m memberView, fs []Finding) bool {
 			continue
 		}
 		switch f.Code {
-		case DataDirUnmounted, WipedRejoin, LogLostEntries, AlreadyBootstrapped, EtcdBadFlag, EtcdDowngrade, PortInUse, EtcdPermission, AddressNotHere, SameIDOtherHistory:
+		case DataDirUnmounted, WipedRejoin, LogLostEntries, AlreadyBootstrapped, EtcdBadFlag, EtcdDowngrade, PortInUse, EtcdPermission, AddressNotHere, SameIDOtherHistory, EtcdOldStore, Defragmenting:
 			return false
 		case KubeletDown:
 			if m.cfg.Run.StaticPod != "" && !v.idle(m.cfg.Host) {

@@ -62,6 +62,12 @@ func (v view) missing(n Need) []miss {
 		if !h.Reached.OK {
 			continue
 		}
+		if n == NeedPressure {
+			for _, why := range v.pressureMissing(h) {
+				out = append(out, miss{h.Name, why})
+			}
+			continue
+		}
 		for _, why := range hostFact(h, n) {
 			out = append(out, miss{h.Name, why})
 		}
@@ -156,6 +162,7 @@ func hostFact(h cluster.HostFacts, n Need) []string {
 	case NeedPlaces:
 		for _, p := range node.Places {
 			note(p.Files.OK, p.Path+": "+p.Files.Why)
+			note(p.Parts.OK || p.Parts.Why == "" || !p.Files.OK, p.Path+": "+p.Parts.Why)
 		}
 	case NeedPods:
 		note(known(node.Pods))
@@ -180,7 +187,7 @@ func hostFact(h cluster.HostFacts, n Need) []string {
 // objectsFact gives the reasons why parts of what the API says are unknown.
 func objectsFact(o cluster.APIObjects) []string {
 	var out []string
-	for _, why := range []string{o.Nodes.Why, o.Endpoints.Why, o.LostClaims.Why, o.Terminating.Why, o.Unavailable.Why, o.Closed.Why, o.Pods.Why} {
+	for _, why := range []string{o.Nodes.Why, o.Endpoints.Why, o.LostClaims.Why, o.Terminating.Why, o.Unavailable.Why, o.Closed.Why, o.Pods.Why, o.Leases.Why} {
 		if why != "" {
 			out = append(out, o.URL+": "+why)
 		}

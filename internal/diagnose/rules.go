@@ -88,6 +88,7 @@ const (
 	NeedObjects      Need = "objects"
 	NeedPods         Need = "pods"
 	NeedOutside      Need = "outside"
+	NeedPressure     Need = "pressure"
 )
 
 // findings runs the table. A finding whose cause was found on the same host,

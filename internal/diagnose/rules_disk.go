@@ -176,7 +176,7 @@ func findSlowDisk(v view) []sighting {
 		k := m.facts.Metrics
 		if k.OK && (k.Value.FsyncP99 > slowFsync || k.Value.CommitP99 > slowCommit) {
 			out = append(out, sighting{m.cfg.Name, []any{k.Value.FsyncP99, k.Value.CommitP99},
-				[]string{fmt.Sprintf("99th percentile since start: WAL fsync ≤%g s, backend commit ≤%g s", k.Value.FsyncP99, k.Value.CommitP99)}})
+				append([]string{fmt.Sprintf("99th percentile since start: WAL fsync ≤%g s, backend commit ≤%g s", k.Value.FsyncP99, k.Value.CommitP99)}, v.waiting(m.cfg.Host)...)})
 		}
 	}
 	return out

@@ -178,7 +178,7 @@ func hazardWebhooks(_ view, in []hazardous) []sighting {
 		s := sighting{subject: h.subject}
 		var list []string
 		for _, w := range h.hazards.Webhooks {
-			list = append(list, fmt.Sprintf("%s (%s → %s)", w.Object, strings.Join(w.Hits, "+"), w.Service))
+			list = append(list, webhookName(w))
 			s.evidence = append(s.evidence, webhookEvidence(w))
 		}
 		if len(list) > 0 {
@@ -187,6 +187,29 @@ func hazardWebhooks(_ view, in []hazardous) []sighting {
 		}
 	}
 	return out
+}
+
+// webhookName is a webhook as a list tells it.
+func webhookName(w cluster.Webhook) string {
+	maybe := ""
+	if w.Conditions {
+		maybe = "; " + mayNotMatch
+	}
+	return fmt.Sprintf("%s (%s → %s%s)", w.Object, strings.Join(w.Hits, "+"), w.Service, maybe)
+}
+
+// mayNotMatch marks webhooks whose conditions are expressions, which Salvor does
+// not evaluate.
+const mayNotMatch = "may not match (matchConditions)"
+
+// rateHooks is certain only where some webhook has no conditions.
+func rateHooks(_ view, s sighting) (Confidence, []string) {
+	for _, e := range s.evidence {
+		if !strings.HasSuffix(e, mayNotMatch) {
+			return Certain, nil
+		}
+	}
+	return Likely, []string{mayNotMatch + ": their expressions, not evaluated here, may let everything pass"}
 }
 
 // webhookEvidence says what a webhook stands in the way of, and how much.
@@ -202,7 +225,7 @@ func webhookEvidence(w cluster.Webhook) string {
 		line += "; no endpoint of its service is ready"
 	}
 	if w.Conditions {
-		line += "; its matchConditions, not evaluated here, may let some pass"
+		line += "; " + mayNotMatch
 	}
 	return line
 }

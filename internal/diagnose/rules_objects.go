@@ -3,7 +3,6 @@ package diagnose
 import (
 	"fmt"
 	"sort"
-	"strings"
 
 	"github.com/salvor-project/salvor/internal/cluster"
 )
@@ -234,7 +233,7 @@ func findHookBackends(v view) []sighting {
 		var list []string
 		for _, w := range o.Closed.Value {
 			if !w.Backend {
-				list = append(list, fmt.Sprintf("%s (%s → %s)", w.Object, strings.Join(w.Hits, "+"), w.Service))
+				list = append(list, webhookName(w))
 				s.evidence = append(s.evidence, o.URL+": "+webhookEvidence(w))
 			}
 		}

@@ -10,6 +10,8 @@ func backupRules() []rule {
 		{code: BackupOtherCluster, severity: Warning, needs: []Need{NeedSnapshots}, find: findBackupOther},
 		{code: BackupNone, severity: Warning, needs: []Need{NeedPlaces, NeedSnapshots}, causes: []Code{BackupUnusable, BackupOtherCluster}, find: findBackupNone},
 		{code: BackupStale, severity: Warning, needs: []Need{NeedSnapshots}, causes: []Code{BackupUnusable, BackupOtherCluster}, find: findBackupStale, passing: true},
+		{code: BackupIncomplete, severity: Warning, needs: []Need{NeedPlaces, NeedSnapshots}, find: findBackupIncomplete,
+			messages: []string{"bootstrap data already found and encrypted with different token"}, references: []string{"rancher/rke2#6281", "k3s-io/k3s#8824", "kubernetes/kubeadm#2027"}},
 		{code: BackupSameDisk, severity: Info, needs: []Need{NeedFileSystems}, find: findBackupSameDisk},
 	}
 }

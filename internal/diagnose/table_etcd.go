@@ -42,6 +42,9 @@ func etcdRules() []rule {
 		{code: Diverged, severity: Critical, needs: []Need{NeedHash}, find: findDiverged, references: []string{"etcd-io/etcd#13766", "etcd-io/etcd#14139"}},
 		{code: AuthLockout, severity: Critical, needs: []Need{NeedLive, NeedLinearizable, NeedDB}, find: findAuth,
 			messages: []string{"etcdserver: user name is empty"}, references: []string{"etcd-io/etcd#8458"}},
+		{code: Defragmenting, severity: Warning, needs: []Need{NeedMetrics, NeedLogs}, find: findDefragmenting, rate: rateDefragmenting, passing: true,
+			messages: []string{"defragmenting", "etcdserver: too many requests", "leaderelection lost"}, versions: "etcd ≥3.5.14 can refuse requests meanwhile (--experimental-stop-grpc-service-on-defrag)",
+			references: []string{"gardener/etcd-backup-restore#1061", "kubernetes/kubernetes#93280"}},
 		{code: RequestTooLarge, severity: Warning, needs: []Need{NeedLogs}, find: findSigns(cluster.SaidTooLarge), rate: rateSign, passing: true,
 			messages: []string{"etcdserver: request is too large"}},
 		{code: VersionHazard, severity: Warning, needs: []Need{NeedLive}, find: findVersionHazard, versions: "etcd 3.5.0 to 3.5.2 (crash under load), ≤3.5.5 (defragmentation)",
@@ -65,6 +68,7 @@ func startRules() []rule {
 		sign(EtcdBadFlag, findSilent(cluster.SaidBadFlag), []Code{ManifestDuplicate}, "flag provided but not defined: -experimental-…"),
 		sign(EtcdPermission, findSilent(cluster.SaidPermission), []Code{DiskReadOnly}, "permission denied"),
 		sign(EtcdDowngrade, findSilent(cluster.SaidDowngrade), nil, "invalid downgrade; server version is lower than determined cluster version"),
+		sign(EtcdOldStore, findSilent(cluster.SaidOldStore), nil, "detected disallowed custom content in v2store"),
 		sign(EtcdTooManyLearners, findSilent(cluster.SaidTooManyLearners), []Code{LearnerUnstarted}, "membership: too many learner members in cluster"),
 	}
 }
@@ -72,10 +76,10 @@ func startRules() []rule {
 // quorumRules are the consequences: who serves, and whether they are enough.
 func quorumRules() []rule {
 	starts := []Code{DataDirUnmounted, WALMissing, WALDamaged, DBDamaged, DBTruncated, SnapDBMissing, DBBehindLog, WALBehindDB, AlreadyBootstrapped, WipedRejoin, LogLostEntries,
-		MemberNameUnknown, PortInUse, EtcdBadFlag, EtcdPermission, EtcdDowngrade, EtcdTooManyLearners, AddressNotHere, MemberRemoved}
+		MemberNameUnknown, PortInUse, EtcdBadFlag, EtcdPermission, EtcdDowngrade, EtcdOldStore, EtcdTooManyLearners, AddressNotHere, MemberRemoved}
 	host := []Code{HeldBack, CertExpired, CertNotYetValid, CertWrongName, EtcdAuthorityDiffers, DiskFull, DiskReadOnly, DiskIOError, KubeletDown, RuntimeDown, ManifestBroken, ManifestMissing, ManifestDuplicate,
 		ManifestFiles, ImageMissing, KubeletCertExpired}
-	stuck := append(append([]Code{}, starts...), host...)
+	stuck := append(append([]Code{Defragmenting}, starts...), host...)
 	apart := []Code{CertExpired, CertNotYetValid, CertWrongName, EtcdAuthorityDiffers, CertNotIssuedByCA, ClockSkew, PeerURLDrift}
 	return []rule{
 		{code: MemberStuck, severity: Critical, needs: []Need{NeedProcess, NeedLive}, causes: stuck, find: findStuck},

@@ -16,6 +16,8 @@ func hazardRules() []rule {
 	quota.rate = rateQuota
 	phantoms := h(HazardPods, Warning, hazardPhantoms, "kubernetes/kubernetes#131115", "kubernetes/kubernetes#56212")
 	phantoms.needs = []Need{NeedHazards, NeedPods}
+	hooks := h(HazardWebhook, Warning, hazardWebhooks, "openkruise/kruise#343", "open-policy-agent/gatekeeper#725", "cozystack/cozystack#3125")
+	hooks.rate = rateHooks
 	system := h(HazardSystem, Critical, hazardSystem)
 	system.rate = rateSystem
 	return []rule{
@@ -26,7 +28,7 @@ func hazardRules() []rule {
 		h(HazardAuthority, Warning, hazardAuthority, "k0sproject/k0sctl#971", "kubernetes/kubeadm#2027"),
 		h(HazardTokens, Warning, hazardTokens, "kubernetes/kops#7054"),
 		h(HazardAdmin, Warning, hazardAdmin),
-		h(HazardWebhook, Warning, hazardWebhooks, "openkruise/kruise#343", "open-policy-agent/gatekeeper#725", "cozystack/cozystack#3125"),
+		hooks,
 		h(HazardPolicies, Warning, hazardNames(func(h cluster.Hazards) cluster.Names { return h.Policies })),
 		h(HazardConverters, Warning, hazardNames(func(h cluster.Hazards) cluster.Names { return h.Converters })),
 		h(HazardUnserved, Warning, hazardNames(func(h cluster.Hazards) cluster.Names { return h.Unserved })),
@@ -43,6 +45,9 @@ func hazardRules() []rule {
 		h(HazardGitOps, Info, hazardNames(func(h cluster.Hazards) cluster.Names { return h.GitOps })),
 		h(HazardStores, Warning, hazardStores),
 		h(HazardExternal, Info, hazardNames(func(h cluster.Hazards) cluster.Names { return h.External }), "openshift/openshift-docs#33930"),
+		h(HazardRevision, Warning, hazardRevision, "kubernetes/kubernetes#107457", "kubernetes/kubernetes#118501", "etcd-io/etcd#16028"),
+		h(HazardCaches, Info, hazardCaches, "kubernetes/kubernetes#118501"),
+		h(HazardKubelets, Info, hazardKubelets, "gardener/gardener#3246", "rancher/rancher#43288"),
 		h(HazardPlane, Info, hazardPlane, "kubernetes/kubernetes#107457"),
 		h(HazardGroups, Warning, hazardNames(func(h cluster.Hazards) cluster.Names { return h.Gone })),
 		h(HazardDeleting, Info, hazardNames(func(h cluster.Hazards) cluster.Names { return h.Deleting })),

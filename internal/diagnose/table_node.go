@@ -31,7 +31,7 @@ func nodeRules() []rule {
 
 // apiRules are what an API server itself says.
 func apiRules() []rule {
-	etcd := []Code{QuorumLost, QuorumGone, MemberStopped, MemberStuck, MemberIsolated, NoQuorumThoughLive, CertExpired, CertNotYetValid, APIEtcdClientExpired, AuthLockout, CorruptAlarm}
+	etcd := []Code{QuorumLost, QuorumGone, MemberStopped, MemberStuck, MemberIsolated, NoQuorumThoughLive, CertExpired, CertNotYetValid, APIEtcdClientExpired, AuthLockout, CorruptAlarm, Defragmenting}
 	return []rule{
 		{code: APIBadFlag, severity: Critical, needs: []Need{NeedLogs}, causes: []Code{ManifestDuplicate}, find: findAPIBadFlag, rate: rateSign,
 			messages: []string{"Error: unknown flag: --insecure-port", "unrecognized feature gate"}},
@@ -43,7 +43,7 @@ func apiRules() []rule {
 			messages: []string{"error creating storage factory: context deadline exceeded", "[-]etcd failed: reason withheld"}},
 		{code: TokenRejected, severity: Critical, needs: []Need{NeedLogs}, causes: []Code{SAKeyDiffers, SAKeyPairBroken, ClockSkew}, find: findSigns(cluster.SaidTokenSignature), rate: rateSign, passing: true,
 			messages: []string{"invalid bearer token, invalid signature, no keys found", "square/go-jose: error in cryptographic primitive"}},
-		{code: HookBackendDown, severity: Warning, needs: []Need{NeedObjects}, find: findHookBackends, passing: true,
+		{code: HookBackendDown, severity: Warning, needs: []Need{NeedObjects}, find: findHookBackends, rate: rateHooks, passing: true,
 			messages: []string{"failed calling webhook … no endpoints available for service \"…\""}, references: []string{"openkruise/kruise#343", "kyverno/kyverno#16177"}},
 		{code: WebhookDeadlock, severity: Critical, needs: []Need{NeedLogs}, causes: []Code{HookBackendDown}, find: findSigns(cluster.SaidWebhook), rate: rateSign, passing: true,
 			messages:   []string{"failed calling webhook … service \"…\" not found", "failed calling webhook … no endpoints available", "failed calling webhook … context deadline exceeded"},

@@ -6,6 +6,12 @@ import "github.com/salvor-project/salvor/internal/cluster"
 // behind it does not work.
 func objectRules() []rule {
 	return []rule{
+		{code: LeadersDisagree, severity: Critical, needs: []Need{NeedObjects}, find: findLeadersDisagree, rate: rateLeaders, passing: true,
+			causes:     []Code{Diverged, SingleMemberBoot, RestoredAlone, ClusterIDMismatch, SameIDOtherHistory, HistoryRewound, RVRegressed, ClockSkew},
+			references: []string{"etcd-io/etcd#13766"}},
+		{code: LeaseUnrenewed, severity: Critical, needs: []Need{NeedObjects}, find: findUnrenewed, passing: true,
+			causes:   []Code{ClockSkew, ControllersDown, CannotReadClient, KubeconfigExpired, QuorumLost, NoSpaceAlarm, CorruptAlarm, APIDown, APIHangs, APINotReady, WebhookDeadlock, Defragmenting},
+			messages: []string{"failed to acquire lease kube-system/kube-controller-manager", "error retrieving resource lock kube-system/kube-scheduler"}},
 		{code: NodesDown, severity: Critical, needs: []Need{NeedObjects}, find: findNodesDown, passing: true,
 			causes:     []Code{KubeletCertExpired, KubeletDown, RuntimeDown, APICertExpired, BalancerDown, AddressOnTwoHosts, ClockSkew, RVRegressed, CannotReadClient},
 			messages:   []string{"NodeStatusUnknown: Kubelet stopped posting node status.", "Entering master disruption mode"},

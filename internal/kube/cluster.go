@@ -153,3 +153,19 @@ func (c *Client) Canary(ctx context.Context, name, value string) error {
 	}
 	return nil
 }
+
+// ElectionLease asks for the lease by which the instances of a component of the
+// control plane agree who of them works; false when there is none.
+func (c *Client) ElectionLease(ctx context.Context, name string) (Lease, bool, error) {
+	var l struct {
+		Spec struct {
+			HolderIdentity string    `json:"holderIdentity"`
+			RenewTime      time.Time `json:"renewTime"`
+		} `json:"spec"`
+	}
+	_, err := c.Do(ctx, http.MethodGet, "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases/"+url.PathEscape(name), nil, &l)
+	if status := (*StatusError)(nil); errors.As(err, &status) && status.Code == http.StatusNotFound {
+		return Lease{}, false, nil
+	}
+	return Lease{Holder: l.Spec.HolderIdentity, Renewed: l.Spec.RenewTime}, err == nil, err
+}

@@ -114,6 +114,8 @@ func parseMetrics(r io.Reader) (cluster.EtcdMetrics, error) {
 			m.LeaderChanges = int64(value)
 		case "etcd_server_has_leader":
 			m.HasLeader, seen = value == 1, true
+		case "etcd_disk_defrag_inflight":
+			m.Defragmenting = value == 1
 		case "etcd_server_slow_apply_total":
 			m.SlowApplies = int64(value)
 		default:

@@ -1,6 +1,7 @@
 package observe
 
 import (
+	"context"
 	"errors"
 	"io/fs"
 	"os"
@@ -217,20 +218,20 @@ func (m machine) latePlaces() []cluster.BackupPlace {
 	var out []cluster.BackupPlace
 	for _, p := range m.cfg.Snapshots {
 		if p.Host == m.host {
-			out = append(out, cluster.BackupPlace{Path: p.Path, Files: cluster.Unknown[int](late)})
+			out = append(out, cluster.BackupPlace{Path: p.Path, Files: cluster.Unknown[int](late), Parts: cluster.Unknown[[]string](late)})
 		}
 	}
 	return out
 }
 
 // places tells what the places of snapshots hold.
-func (m machine) places() []cluster.BackupPlace {
+func (m machine) places(ctx context.Context) []cluster.BackupPlace {
 	var out []cluster.BackupPlace
 	for _, p := range m.cfg.Snapshots {
 		if p.Host != m.host {
 			continue
 		}
-		b := cluster.BackupPlace{Path: p.Path}
+		b := cluster.BackupPlace{Path: p.Path, Parts: cluster.Unknown[[]string]("it is no folder that can be read")}
 		info, err := os.Stat(p.Path)
 		switch {
 		case err != nil:
@@ -242,6 +243,7 @@ func (m machine) places() []cluster.BackupPlace {
 				b.Files = cluster.Unknown[int]("%v", err)
 			} else {
 				b.Files = cluster.Is(len(files(p.Path)))
+				b.Parts = got(ctx, func() ([]string, error) { return m.parts(ctx, p.Path) })
 			}
 		}
 		out = append(out, b)

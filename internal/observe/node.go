@@ -74,7 +74,8 @@ func (m machine) node(ctx context.Context) cluster.NodeFacts {
 		}
 	})
 	wg.Go(func() { n.Pods = fact(ctx, func() cluster.Known[[]cluster.RunningPod] { return m.runningPods(ctx) }) })
-	wg.Go(func() { n.Places = inTime(ctx, m.latePlaces(), m.places) })
+	wg.Go(func() { n.Places = inTime(ctx, m.latePlaces(), func() []cluster.BackupPlace { return m.places(ctx) }) })
+	wg.Go(func() { n.Pressure = fact(ctx, func() cluster.Known[cluster.PressureFacts] { return m.pressure(ctx) }) })
 	wg.Go(func() {
 		n.Kubernetes = m.kubernetes(ctx)
 		var more sync.WaitGroup

@@ -107,6 +107,10 @@ func (m machine) askObjects(ctx context.Context, c *kube.Client, server string, 
 		wg.Go(func() { o.Nodes = got(ctx, func() ([]cluster.NodeState, error) { return nodeStates(ctx, c) }) })
 		wg.Go(func() { o.Endpoints = got(ctx, func() ([]string, error) { return c.Endpoints(ctx) }) })
 		wg.Go(func() { o.Closed = got(ctx, func() ([]cluster.Webhook, error) { return closedHooks(ctx, c) }) })
+		wg.Go(func() {
+			o.Leases = got(ctx, func() ([]cluster.LeaseState, error) { return leases(ctx, c) })
+			o.LeasesAt = time.Now().UTC()
+		})
 		names(&o.LostClaims, c.LostClaims)
 		names(&o.Unavailable, c.Unavailable)
 		names(&o.Terminating, func(ctx context.Context) ([]string, error) { return c.Terminating(ctx, time.Now().Add(-endingLong)) })
@@ -153,4 +157,19 @@ func closedHooks(ctx context.Context, c *kube.Client) ([]cluster.Webhook, error)
 	}
 	slices.SortFunc(out, func(a, b cluster.Webhook) int { return strings.Compare(a.Object+a.Name, b.Object+b.Name) })
 	return out, err
+}
+
+// leases are those of the controllers of the control plane.
+func leases(ctx context.Context, c *kube.Client) ([]cluster.LeaseState, error) {
+	out := []cluster.LeaseState{}
+	for _, name := range []string{"kube-controller-manager", "kube-scheduler"} {
+		l, ok, err := c.ElectionLease(ctx, name)
+		if err != nil {
+			return out, err
+		}
+		if ok {
+			out = append(out, cluster.LeaseState{Name: name, Holder: l.Holder, Renewed: l.Renewed.UTC()})
+		}
+	}
+	return out, nil
 }

@@ -34,7 +34,8 @@ func Control() *World {
 	w.Facts.Outside = append(w.Facts.Outside, cluster.APIServer{URL: "https://10.0.0.100:6443", Named: "salvor.yaml", Layer: cluster.LayerHTTP,
 		Live: wellAPI(), Ready: wellAPI(), Certificate: cluster.Is(goodCert("served", "apiserver", "m1"))})
 	w.Facts.Config.Snapshots = []cluster.SnapshotPlace{{Host: "hm1", Path: "/b"}}
-	w.Facts.Hosts[0].Node.Places = []cluster.BackupPlace{{Path: "/b", Files: cluster.Is(1)}}
+	w.Facts.Hosts[0].Node.Places = []cluster.BackupPlace{{Path: "/b", Files: cluster.Is(1),
+		Parts: cluster.Is([]string{cluster.PartAuthority, cluster.PartEtcdAuthority, cluster.PartAccounts, cluster.PartEncryption})}}
 	w.Snapshot(70)
 	s := &w.Facts.Hosts[0].Snapshots[0]
 	s.Device, s.Hazards, s.Size = 9, cluster.Is(goodHazards()), 1<<20
@@ -53,7 +54,8 @@ func goodObjects(n string) cluster.APIObjects {
 	none := cluster.Is(cluster.Names{})
 	return cluster.APIObjects{URL: "https://10.0.0." + n[1:] + ":6443", Nodes: cluster.Is(nodes), Endpoints: cluster.Is([]string{"10.0.0.1", "10.0.0.2", "10.0.0.3"}),
 		LostClaims: none, Terminating: none, Unavailable: none, Closed: cluster.Is([]cluster.Webhook{{Object: "MutatingWebhookConfiguration/kruise", Name: "mpod.kb.io",
-			Service: "kruise-system/kruise", Hits: []string{"pods"}, Backend: true}}), Pods: cluster.Is([]string{"11111111-" + n})}
+			Service: "kruise-system/kruise", Hits: []string{"pods"}, Backend: true}}), Pods: cluster.Is([]string{"11111111-" + n}), LeasesAt: at(),
+		Leases: cluster.Is([]cluster.LeaseState{{Name: "kube-controller-manager", Holder: "hm1_a", Renewed: at().Add(-time.Second)}, {Name: "kube-scheduler", Holder: "hm2_b", Renewed: at().Add(-2 * time.Second)}})}
 }
 
 // Objects gives what the API says as a member's machine heard it.
@@ -83,6 +85,8 @@ func goodHazards() cluster.Hazards {
 func machineOf(n string) cluster.NodeFacts {
 	ip := "10.0.0." + n[1:]
 	node := cluster.NodeFacts{
+		Pressure: cluster.Is(cluster.PressureFacts{CPU: cluster.Is(cluster.Pressure{Some: 12}), IO: cluster.Is(cluster.Pressure{Some: 3, Full: 1}),
+			Memory: cluster.Is(cluster.Pressure{}), Steal: cluster.Is(0.0), Throttled: cluster.Is(0.0)}),
 		Clock:     cluster.Is(cluster.ClockFacts{Synchronized: cluster.Is(true), System: at(), RTC: cluster.Is(at())}),
 		Addresses: cluster.Is([]string{ip}),
 		Kernel:    cluster.Is([]cluster.Sign{}),

@@ -34,6 +34,19 @@ func machineFixtures() []Fixture {
 		{diagnose.ClockUnsynced, func(w *World) { w.Node("m1").Clock.Value.Synchronized = cluster.Is(false) }},
 		{diagnose.DiskIOError, func(w *World) { w.Said("m2", "kernel", cluster.SaidIOError, 3) }},
 		{diagnose.OutOfMemory, func(w *World) { w.Said("m2", "kernel", cluster.SaidOOM, 1) }},
+		{diagnose.CPUStarved, func(w *World) {
+			w.Said("m2", "etcd", cluster.SaidLateHeartbeat, 40)
+			w.Node("m2").Pressure.Value.CPU.Value.Some = 91
+		}},
+		{diagnose.CPUStarved, func(w *World) {
+			w.Said("m2", "etcd", cluster.SaidSlowApply, 40)
+			w.Node("m2").Pressure.Value.Throttled.Value = 70
+		}},
+		{diagnose.CPUStarved, func(w *World) {
+			w.Said("m2", "etcd", cluster.SaidLateHeartbeat, 40)
+			w.Node("m2").Pressure.Value.Steal.Value = 45
+		}},
+		{diagnose.MemoryStarved, func(w *World) { w.Node("m2").Pressure.Value.Memory.Value = cluster.Pressure{Some: 60, Full: 34} }},
 		{diagnose.TooManyOpenFiles, func(w *World) { w.Said("m2", "etcd", cluster.SaidTooManyFiles, 9) }},
 		{diagnose.DiskReadOnly, func(w *World) { w.Dead("m2"); w.M("m2").Space.Value.ReadOnly = true }},
 		{diagnose.DiskFull, func(w *World) { w.Dead("m2"); w.M("m2").Space.Value.FreeBytes = 1000 }},
@@ -275,6 +288,7 @@ func serviceFixtures() []Fixture {
 		silent(diagnose.EtcdBadFlag, cluster.SaidBadFlag),
 		silent(diagnose.EtcdPermission, cluster.SaidPermission),
 		silent(diagnose.EtcdDowngrade, cluster.SaidDowngrade),
+		silent(diagnose.EtcdOldStore, cluster.SaidOldStore),
 		silent(diagnose.EtcdTooManyLearners, cluster.SaidTooManyLearners),
 		{diagnose.NoSpaceAlarm, alarm("NOSPACE")},
 		{diagnose.CorruptAlarm, alarm("CORRUPT")},
@@ -288,6 +302,7 @@ func serviceFixtures() []Fixture {
 		{diagnose.VersionHazard, version("3.5.4", "m1", "m2", "m3")},
 		{diagnose.VersionZombies, version("3.5.20", "m1", "m2", "m3")},
 		{diagnose.VersionsMixed, version("3.5.30", "m2")},
+		{diagnose.Defragmenting, func(w *World) { w.M("m2").Metrics.Value.Defragmenting = true }},
 		{diagnose.DiskSlow, func(w *World) { w.M("m2").Metrics.Value.FsyncP99 = 4.096 }},
 		{diagnose.LateHeartbeats, func(w *World) { w.Said("m2", "etcd", cluster.SaidLateHeartbeat, 40) }},
 		{diagnose.LeaderUnstable, func(w *World) { w.M("m2").Metrics.Value.LeaderChanges = 5000 }},
@@ -363,6 +378,9 @@ func backupFixtures() []Fixture {
 			w.Facts.Hosts[0].Node.Places[0].Files = cluster.Is(0)
 		}},
 		{diagnose.BackupStale, func(w *World) { snap(w).Modified = at().Add(-14 * 24 * time.Hour) }},
+		{diagnose.BackupIncomplete, func(w *World) {
+			w.Facts.Hosts[0].Node.Places[0].Parts = cluster.Is([]string{cluster.PartAuthority, cluster.PartEtcdAuthority})
+		}},
 		{diagnose.BackupSameDisk, func(w *World) {
 			for i, f := range w.Node("m1").FileSystems {
 				if f.Value.Role == "snapshots" {

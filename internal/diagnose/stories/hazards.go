@@ -61,6 +61,12 @@ func hazardFixtures() []Fixture {
 			h.Stores = []string{"API server: --etcd-servers-overrides=/events#https://e:2379"}
 		}),
 		names(diagnose.HazardExternal, func(h *cluster.Hazards) { h.External = two }),
+		{diagnose.HazardRevision, func(w *World) {
+			w.Restore()
+			w.Witness(4_000)
+		}},
+		names(diagnose.HazardCaches, func(*cluster.Hazards) {}),
+		names(diagnose.HazardKubelets, func(*cluster.Hazards) {}),
 		names(diagnose.HazardPlane, func(h *cluster.Hazards) { h.DataPlane = []string{"daemonsets/kube-system/kube-proxy"} }),
 		{diagnose.HazardQuota, func(w *World) {
 			w.Restore()

@@ -31,6 +31,9 @@ func objectFixtures() []Fixture {
 		each(diagnose.HookBackendDown, func(o *cluster.APIObjects) { o.Closed.Value[0].Backend = false }),
 		each(diagnose.EndpointsStale, func(o *cluster.APIObjects) { o.Endpoints.Value = append(o.Endpoints.Value, "10.9.9.9") }),
 		each(diagnose.EndpointsStale, func(o *cluster.APIObjects) { o.Endpoints.Value = o.Endpoints.Value[:2] }),
+		{diagnose.LeadersDisagree, func(w *World) { w.Objects("m3").Leases.Value[0].Holder = "hm3_c" }},
+		{diagnose.LeadersDisagree, func(w *World) { w.Objects("m3").Leases.Value[1].Renewed = at().Add(-time.Hour) }},
+		each(diagnose.LeaseUnrenewed, func(o *cluster.APIObjects) { o.Leases.Value[0].Renewed = at().Add(-5 * time.Minute) }),
 		{diagnose.PhantomPods, func(w *World) {
 			w.Node("m2").Pods.Value = append(w.Node("m2").Pods.Value, cluster.RunningPod{Namespace: "default", Name: "ghost", UID: "22222222-x", Created: at().Add(-time.Hour)})
 		}},

@@ -106,10 +106,13 @@ func takeHost(h *cluster.HostFacts, n diagnose.Need) bool {
 	case diagnose.NeedPlaces:
 		for i := range node.Places {
 			taken(&node.Places[i].Files)
+			taken(&node.Places[i].Parts)
 		}
 		return len(node.Places) > 0
 	case diagnose.NeedPods:
 		taken(&node.Pods)
+	case diagnose.NeedPressure:
+		taken(&node.Pressure)
 	case diagnose.NeedObjects:
 		taken(&node.Objects)
 	case diagnose.NeedHazards:
@@ -163,5 +166,5 @@ func Needs() []diagnose.Need {
 		diagnose.NeedCertificates, diagnose.NeedMetrics, diagnose.NeedLogs, diagnose.NeedKernel, diagnose.NeedKubernetes, diagnose.NeedManifests,
 		diagnose.NeedKubeCerts, diagnose.NeedIdentity, diagnose.NeedKubelet, diagnose.NeedRuntime, diagnose.NeedEncryption, diagnose.NeedAPIServers,
 		diagnose.NeedAddresses, diagnose.NeedSnapshots, diagnose.NeedPlaces, diagnose.NeedHazards,
-		diagnose.NeedObjects, diagnose.NeedPods, diagnose.NeedOutside}
+		diagnose.NeedObjects, diagnose.NeedPods, diagnose.NeedOutside, diagnose.NeedPressure}
 }
