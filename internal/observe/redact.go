@@ -60,16 +60,42 @@ func isPath(before, value []byte) bool {
 // hold them stay.
 func Redact(b []byte) []byte {
 	for _, r := range secrets() {
-		b = r.ReplaceAllFunc(b, func(hit []byte) []byte {
-			kept := r.FindSubmatch(hit)[1]
-			if isPath(kept, hit[len(kept):]) {
-				return hit
-			}
-			return append(append([]byte{}, kept...), cut...)
-		})
+		b = cutOut(r, b)
 	}
 	return b
 }
+
+// cutOut cuts out what one form finds. What stands behind a name that is none of
+// a secret is looked through anew: a secret may stand in it.
+func cutOut(r *regexp.Regexp, b []byte) []byte {
+	var out []byte
+	for rest := b; ; {
+		at := r.FindSubmatchIndex(rest)
+		if at == nil {
+			if out == nil {
+				return b
+			}
+			return append(out, rest...)
+		}
+		kept, end := at[3], at[1]
+		switch value := rest[kept:end]; {
+		case namesType.Match(rest[:kept]) && kept > at[0]:
+			end = kept
+			out = append(out, rest[:kept]...)
+		case isPath(rest[at[2]:kept], value):
+			out = append(out, rest[:end]...)
+		default:
+			out = append(append(out, rest[:kept]...), cut...)
+		}
+		rest = rest[end:]
+	}
+}
+
+// namesType matches the name of a type of Kubernetes before an error about it,
+// "failed to list *core.Secret: unable to transform key …": what follows is no
+// secret, and decides diagnoses (k8s.io/client-go tools/cache: reflector.go
+// prints %T).
+var namesType = regexp.MustCompile(`\*[a-z][a-z0-9]*\.(?:[A-Z][A-Za-z]*)?Secret: $`)
 
 // RedactArgs is Redact for a command line: a flag and its value may be two
 // arguments.

@@ -23,6 +23,11 @@ func TestRedact(t *testing.T) {
 		`["--password", "SECRETqz8", "--x"]`,
 		`//nas/etcd /b cifs username=u,pass=SECRETqz8,vers=3 0 0`,
 		`//nas/etcd /b cifs username=u,password=/SECRETqz8 0 0`,
+		`failed to list *v1.Secret: password: SECRETqz8`,
+		`failed to list *v1.Secret: token=SECRETqz8 and secret: SECRETqz8`,
+		`core.Secret: SECRETqz8`,
+		`*Secret: SECRETqz8`,
+		`"secret": "*core.Secret", "token": "SECRETqz8"`,
 	} {
 		got := string(Redact([]byte(text)))
 		if strings.Contains(got, "SECRETqz8") || !strings.Contains(got, cut) {
@@ -38,6 +43,8 @@ func TestRedact(t *testing.T) {
 		"- --enable-bootstrap-token-auth\n    - --etcd-cafile=/etc/kubernetes/pki/etcd/ca.crt",
 		`CREDENTIALS_DIR=/etc/credentials`,
 		`{"name":"GOMAXPROCS","value":"4"}`,
+		`cacher (secrets): unexpected ListAndWatch error: failed to list *core.Secret: unable to transform key "/registry/secrets/default/sealed": identity transformer tried to read encrypted data; reinitializing...`,
+		`Failed to watch *v1.Secret: Timeout: Too large resource version: 247, current: 220`,
 	} {
 		if got := string(Redact([]byte(text))); got != text {
 			t.Errorf("%s\nbecomes %s", text, got)
