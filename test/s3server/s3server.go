@@ -72,7 +72,7 @@ func StartAt(t testing.TB, address string) *Server {
 	s.Endpoint = l.Addr().String()
 	l.Close()
 	s.args = []string{"--quiet", "--port", s.Endpoint, "--access", AccessKey, "--secret", SecretKey,
-		"--iam-dir", filepath.Join(dir, "iam"), "posix", "--versioning-dir", filepath.Join(dir, "versions"), s.Root}
+		"--iam-dir", filepath.Join(dir, "iam"), "--iam-cache-disable", "posix", "--versioning-dir", filepath.Join(dir, "versions"), s.Root}
 	s.Run(t)
 	t.Cleanup(s.Stop)
 	return s
@@ -100,6 +100,26 @@ func (s *Server) Run(t testing.TB) {
 			s.Stop()
 			t.Fatalf("S3 server does not answer: %v\n%s", err, s.said)
 		}
+	}
+}
+
+// Grant makes a key that may do everything; Revoke takes it back at once.
+func (s *Server) Grant(t testing.TB, access, secret string) {
+	t.Helper()
+	s.admin(t, "create-user", "--access", access, "--secret", secret, "--role", "admin")
+}
+
+// Revoke takes a key back: the next request with it is refused.
+func (s *Server) Revoke(t testing.TB, access string) {
+	t.Helper()
+	s.admin(t, "delete-user", "--access", access)
+}
+
+func (s *Server) admin(t testing.TB, args ...string) {
+	t.Helper()
+	cmd := exec.Command(s.program, append([]string{"admin", "--access", AccessKey, "--secret", SecretKey, "--endpoint-url", "http://" + s.Endpoint}, args...)...)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("S3 server: %s: %v: %s", args[0], err, out)
 	}
 }
 

@@ -2,6 +2,7 @@ package s3
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/md5" // S3's own check of a transfer, not a seal
 	"crypto/sha256"
@@ -166,7 +167,7 @@ func (s *sender) send(n int, b []byte) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		if err != nil {
-			s.err = errors.Join(s.err, err)
+			s.err = cmp.Or(s.err, err) // the first says it; the others say the same
 			return
 		}
 		s.done[n] = minio.CompletePart{PartNumber: n, ETag: part.ETag}

@@ -201,7 +201,8 @@ func (t *Target) wrap(op, key string, err error) error {
 		e.Err, e.Hint = fmt.Errorf("%w: %w", known, err), hint
 		return e
 	}
-	res := minio.ToErrorResponse(err)
+	var res minio.ErrorResponse
+	errors.As(err, &res) // joined, where parts of an upload have failed
 	switch res.Code {
 	case minio.NoSuchKey, "NoSuchVersion":
 		return say(target.ErrNotFound, "")
