@@ -207,6 +207,9 @@ func (a *app) vaultComplete(ctx context.Context, v *backup.Vault, _ cluster.Conf
 		if c.Resumed > 0 {
 			word = fmt.Sprintf("copied, %s were there", size(c.Resumed))
 		}
+		if c.Object != "" {
+			l["object"], word = c.Object, "made right: "+c.Object
+		}
 		if c.Err != nil {
 			l["why"], bad, word = c.Err.Error(), true, "FAILED: "+c.Err.Error()
 		}

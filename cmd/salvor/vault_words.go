@@ -80,7 +80,14 @@ func noteText(n catalog.Note) say.Text {
 		list = append(list, n.Args[name])
 	}
 	if policy.Code(n.Code) == policy.LackTarget {
-		list = append(list, "")
+		why := ""
+		if n.Args["why"] != "" {
+			why = ": " + strings.TrimSuffix(n.Args["why"], ".")
+		}
+		if n.Args["unprepared"] != "" {
+			return say.New("vault.target-unprepared", n.Args["target"], ": "+vault.ErrUnprepared.Error())
+		}
+		list = append(list, why)
 	}
 	return say.New("vault."+n.Code, list...)
 }
@@ -93,6 +100,9 @@ func problemText(p vault.Problem) say.Text {
 		// The sentence says it all.
 	default:
 		why = ": " + strings.TrimSuffix(p.Err.Error(), ".")
+	}
+	if p.Code == vault.DocumentBad {
+		why = ": " + p.Object + why
 	}
 	switch {
 	case p.Code == vault.ManifestForged && errors.Is(p.Err, catalog.ErrKey):

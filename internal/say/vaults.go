@@ -61,8 +61,8 @@ var vaults = map[string]entry{
 	"vault.part-missing":       {"%s, backup %s: a part is missing%s.", "%s，备份 %s：缺少部分文件%s。"},
 	"vault.part-size":          {"%s, backup %s: a part has another size%s.", "%s，备份 %s：部分文件大小不符%s。"},
 	"vault.copy-lost":          {"%s, backup %s: the copy is gone that was read back there%s.", "%s，备份 %s：曾回读验证过的副本已消失%s。"},
-	"vault.document-bad":       {"%s, backup %s: a proof, hold or receipt is not believed%s.", "%s，备份 %s：证明、保留或回执不可信%s。"},
+	"vault.document-bad":       {"%s, backup %s: a proof, hold or receipt is not believed%s. `salvor vault complete` writes it anew where another target has it; otherwise look at it, and remove it by hand.", "%s，备份 %s：证明、保留或回执不可信%s。若其他目标有同一份，`salvor vault complete` 会重写它；否则请查看后手工移除。"},
 	"vault.orphan":             {"%s, backup %s: parts without a manifest, left alone%s.", "%s，备份 %s：只有数据没有清单，不予触碰%s。"},
 	"vault.leftover":           {"%s, backup %s: an upload or prune that is under way or was interrupted%s.", "%s，备份 %s：上传或清理正在进行或被中断%s。"},
-	"vault.keys-from-vault":    {"No verification key is configured (vault.trusted): the vault's own are believed.", "未配置验证密钥（vault.trusted）：采信库内自带的密钥。"},
+	"vault.keys-from-vault":    {"No verification key is configured (vault.trusted): the vault's own are believed. Put the line that `salvor vault init` prints under vault.trusted.", "未配置验证密钥（vault.trusted）：采信库内自带的密钥。请把 `salvor vault init` 显示的那一行写入 vault.trusted。"},
 }

@@ -18,15 +18,17 @@ import (
 type Copied struct {
 	Backup  string
 	Target  string
-	Resumed int64 // bytes that were there already
+	Resumed int64  // bytes that were there already
+	Object  string // a document, where only that was missing or damaged
 	Err     error
 }
 
 // Complete makes the copies that are missing or damaged: of targets that were
 // down, full or slow, and of media that were away. It goes on where an upload
 // stopped, takes every chunk from whichever copy is right, reads back, and
-// writes the manifest last. Targets are served at the same time, each newest
-// backup first. Want says which copies are wanted; nil: all. Give it what
+// writes the manifest last. Then it gives every target that holds a backup the
+// proofs and receipts that others have of it. Targets are served at the same
+// time, each newest backup first. Want says which copies are wanted; nil: all. Give it what
 // policy.Keep keeps, so that nothing is copied that is dropped next.
 func (v *Vault) Complete(ctx context.Context, want func(e catalog.Entry, target string) bool) ([]Copied, error) {
 	if v.cfg.Signer == nil {
@@ -50,6 +52,11 @@ func (v *Vault) Complete(ctx context.Context, want func(e catalog.Entry, target 
 					continue
 				}
 				c := v.copyTo(ctx, e, t)
+				mu.Lock()
+				done = append(done, c)
+				mu.Unlock()
+			}
+			for _, c := range v.mend(ctx, cat, t) {
 				mu.Lock()
 				done = append(done, c)
 				mu.Unlock()

@@ -22,6 +22,7 @@ type Catalogue struct {
 	Problems []Problem
 	Targets  []TargetState
 	dropping map[string][]string // backup → targets with a mark that a prune set
+	docs     map[string]backupDocs
 }
 
 // TargetState is whether a target answered.
@@ -102,7 +103,7 @@ func (v *Vault) List(ctx context.Context) (Catalogue, error) {
 	mu.Lock()
 	defer mu.Unlock()
 	b := builder{v: v, keys: keys, trust: trust, found: found, rows: map[string]*catalog.Entry{}, signed: map[string][]byte{}}
-	b.cat.dropping = map[string][]string{}
+	b.cat.dropping, b.cat.docs = map[string][]string{}, map[string]backupDocs{}
 	for _, t := range v.cfg.Targets {
 		err := said[t.Name()]
 		b.cat.Targets = append(b.cat.Targets, TargetState{t.Name(), t.Properties(), medium(t), err})

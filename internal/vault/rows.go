@@ -35,7 +35,11 @@ func (b *builder) documents(t, id string, l *listing) {
 		case strings.HasPrefix(name, receiptsName):
 			err = b.receipts(row, doc, id)
 		}
-		if err != nil && name != manifestName {
+		if name == manifestName {
+			continue
+		}
+		b.cat.note(id, name, t, l.docs[name], err)
+		if err != nil {
 			b.problem(DocumentBad, t, id, name, err)
 		}
 	}
