@@ -52,8 +52,14 @@ With --once it makes one backup now and exits: 0 also when another agent is at i
 		if err != nil {
 			return err
 		}
-		if cfg.Vault == nil || cfg.Backup == nil || (cfg.Backup.Schedule == "" && !once) {
-			return hint(errors.New("salvor.yaml says neither when nor where to back up"), "describe vault and backup.schedule there: docs/CONFIG.md")
+		if cfg.Backup == nil {
+			cfg.Backup = &cluster.Backup{}
+		}
+		switch {
+		case cfg.Vault == nil:
+			return hint(errors.New("salvor.yaml does not say where to back up"), "describe vault there (docs/CONFIG.md), then `salvor vault init`")
+		case cfg.Backup.Schedule == "" && !once:
+			return hint(errors.New("salvor.yaml does not say when to back up"), "set backup.schedule there, such as \"0 * * * *\"; --once makes one backup now")
 		}
 		return a.runAgent(c.Context(), cfg, rank, once)
 	}

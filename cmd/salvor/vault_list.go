@@ -126,8 +126,21 @@ func (a *app) vaultList(ctx context.Context, v *backup.Vault, _ cluster.Config) 
 			return err
 		}
 	}
+	if len(lines) > 10 && !severalClusters(lines) { // the first lines have left the screen
+		if err := a.say("%d backups; the newest %s (%s ago), %s\n", len(lines), lines[0].ID, ago(max(0, time.Since(lines[0].Created))), newestProven(lines)); err != nil {
+			return err
+		}
+	}
 	a.warn(cat.Problems)
 	return wrong(cat)
+}
+
+func newestProven(lines []backupLine) string {
+	i := slices.IndexFunc(lines, func(l backupLine) bool { return l.Proven != nil })
+	if i < 0 {
+		return "none proven"
+	}
+	return fmt.Sprintf("the newest proven %s (%s ago)", lines[i].ID, ago(max(0, time.Since(lines[i].Created))))
 }
 
 // severalClusters tells whether the backups are of more than one cluster.

@@ -194,7 +194,7 @@ func (a *Agent) when(ctx context.Context, due time.Time, jitter time.Duration, n
 			at = again
 		}
 	}
-	if retry := s.Retry; retry.After(at) {
+	if retry := s.Retry; retry.After(at) && retry.Sub(now) <= a.c.Backoff { // else the clock was set back
 		at = retry
 	}
 	return at

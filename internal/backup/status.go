@@ -38,6 +38,7 @@ func (v *Vault) Status(ctx context.Context, now time.Time) (Status, error) {
 	s.Clusters = policy.Judge(cat.Entries, places, v.Objectives, now)
 	for _, c := range s.Clusters {
 		s.OK = s.OK && c.OK
+		explain(c.Lacks, cat.Targets)
 	}
 	for _, p := range cat.Problems {
 		switch p.Code {
@@ -47,6 +48,21 @@ func (v *Vault) Status(ctx context.Context, now time.Time) (Status, error) {
 		}
 	}
 	return s, nil
+}
+
+// explain says why targets do not answer, in the arguments of the notes that say
+// that they do not: why, and unprepared where that is the reason.
+func explain(lacks []catalog.Note, targets []vault.TargetState) {
+	for _, n := range lacks {
+		i := slices.IndexFunc(targets, func(t vault.TargetState) bool { return t.Name == n.Args["target"] && t.Err != nil })
+		if policy.Code(n.Code) != policy.LackTarget || i < 0 {
+			continue
+		}
+		n.Args["why"] = targets[i].Err.Error()
+		if errors.Is(targets[i].Err, vault.ErrUnprepared) {
+			n.Args["unprepared"] = "true"
+		}
+	}
 }
 
 // Metrics writes a status in the text format of Prometheus
