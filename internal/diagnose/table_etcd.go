@@ -76,7 +76,7 @@ func startRules() []rule {
 // quorumRules are the consequences: who serves, and whether they are enough.
 func quorumRules() []rule {
 	starts := []Code{DataDirUnmounted, WALMissing, WALDamaged, DBDamaged, DBTruncated, SnapDBMissing, DBBehindLog, WALBehindDB, AlreadyBootstrapped, WipedRejoin, LogLostEntries,
-		MemberNameUnknown, PortInUse, EtcdBadFlag, EtcdPermission, EtcdDowngrade, EtcdOldStore, EtcdTooManyLearners, AddressNotHere, MemberRemoved}
+		MemberNameUnknown, PortInUse, EtcdBadFlag, EtcdPermission, EtcdDowngrade, EtcdOldStore, EtcdTooManyLearners, TooManyOpenFiles, AddressNotHere, MemberRemoved}
 	host := []Code{HeldBack, CertExpired, CertNotYetValid, CertWrongName, EtcdAuthorityDiffers, DiskFull, DiskReadOnly, DiskIOError, KubeletDown, RuntimeDown, ManifestBroken, ManifestMissing, ManifestDuplicate,
 		ManifestFiles, ImageMissing, KubeletCertExpired}
 	stuck := append(append([]Code{Defragmenting}, starts...), host...)

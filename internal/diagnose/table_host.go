@@ -31,7 +31,7 @@ func machineRules() []rule {
 			messages:   []string{"leader failed to send out heartbeat on time; took too long, leader is overloaded likely from slow disk", "apply request took too long"},
 			references: []string{"Linux Documentation/accounting/psi.rst"}},
 		{code: TooManyOpenFiles, severity: Warning, needs: []Need{NeedLogs}, find: findSigns(cluster.SaidTooManyFiles), rate: rateSign, passing: true,
-			messages: []string{"too many open files"}},
+			messages: []string{"too many open files", "file descriptor limit of etcd process is too low"}},
 		{code: AddressOnTwoHosts, severity: Critical, needs: []Need{NeedAddresses}, find: findTwins,
 			references: []string{"kube-vip/kube-vip#665"}},
 		{code: AddressNotHere, severity: Critical, needs: []Need{NeedAddresses}, find: findStrayAddress,

@@ -157,6 +157,7 @@ func nodePatterns() []pattern {
 		{cluster.SaidOOM, []string{"Memory cgroup out of memory: Killed process"}, nil, on("kernel")},
 		{cluster.SaidPermission, []string{"permission denied"}, nil, on("etcd", "kube-apiserver")},
 		{cluster.SaidTooManyFiles, []string{"too many open files"}, nil, nil},
+		{cluster.SaidTooManyFiles, []string{"file descriptor limit of etcd process is too low"}, nil, on("etcd")},
 	}
 }
 

@@ -144,12 +144,24 @@ func TestWipedMember(t *testing.T) {
 
 // TestMembership: learners, removals.
 func TestMembership(t *testing.T) {
-	l := newLab(t).up()
+	l := newLab(t).up("--max-learners=2")
 	time.Sleep(6 * time.Second) // etcd refuses changes until its members have known one another for 5 s
 	if out, err := l.ctl("m1", "member", "add", "m4", "--learner", "--peer-urls=http://127.0.0.1:1"); err != nil {
 		t.Fatal(out)
 	}
 	l.shows(diagnose.LearnerUnstarted)
+	// One learner more than a member is told to accept.
+	l.mustCtl("m1", "member", "add", "m5", "--learner", "--peer-urls=http://127.0.0.1:2")
+	l.await("m3")
+	time.Sleep(300 * time.Millisecond) // until m3 has written it into its db
+	l.kill("m3")
+	l.start("m3", "--max-learners=1")
+	l.ended("m3")
+	l.under(diagnose.LearnerUnstarted).shows(diagnose.EtcdTooManyLearners)
+	l.start("m3", "--max-learners=2")
+	l.await("m3")
+	l.serving(3)
+	time.Sleep(6 * time.Second)
 	out, err := l.ctl("m1", "member", "list")
 	l.must(err)
 	id := regexp.MustCompile(`(?m)^([0-9a-f]+), started, m3,`).FindStringSubmatch(out)

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -31,9 +32,19 @@ type lab struct {
 	cfg cluster.Config
 	run map[string]*exec.Cmd
 	// cause is the root cause that is wanted where it is not the class itself,
-	// and variant tells the fixture from others of that class. Both hold once.
+	// variant tells the fixture from others of that class, and also are classes
+	// that are wanted beside it. All hold once.
 	cause   *diagnose.Code
 	variant string
+	also    []diagnose.Code
+	// behind are the addresses at which members listen for their peers where
+	// that is not what they are known by, and down the hosts that cannot be
+	// reached.
+	behind map[string]string
+	down   map[string]error
+	// words are what else of this machine stands in the facts, and what stands
+	// for it in fixtures.
+	words map[string]string
 }
 
 // under names the root cause of what is shown next; none where that is too mild
@@ -42,6 +53,9 @@ func (l *lab) under(cause diagnose.Code) *lab { l.cause = &cause; return l }
 
 // as names the fixture of what is shown next.
 func (l *lab) as(variant string) *lab { l.variant = variant; return l }
+
+// with names further classes that are wanted of what is shown next.
+func (l *lab) with(also ...diagnose.Code) *lab { l.also = also; return l }
 
 func newLab(t *testing.T) *lab {
 	t.Helper()
@@ -71,13 +85,27 @@ func (l *lab) member(n string) cluster.Member {
 // start runs a member; flags come after, and in place of, its own.
 func (l *lab) start(n string, flags ...string) {
 	l.t.Helper()
+	l.begin(n, exec.Command(l.member(n).Run.Process.Command[0], l.flags(n, flags...)...))
+}
+
+// flags are a member's own, and others after them.
+func (l *lab) flags(n string, more ...string) []string {
 	m := l.member(n)
-	args := []string{"--name=" + n, "--data-dir=" + m.DataDir, "--listen-client-urls=" + m.ClientURLs[0], "--advertise-client-urls=" + m.ClientURLs[0],
-		"--listen-peer-urls=" + m.PeerURLs[0], "--initial-advertise-peer-urls=" + m.PeerURLs[0], "--initial-cluster=" + cluster.InitialCluster(l.cfg.Members),
+	peers := m.PeerURLs[0]
+	if at := l.behind[n]; at != "" {
+		peers = at
+	}
+	own := []string{"--name=" + n, "--data-dir=" + m.DataDir, "--listen-client-urls=" + m.ClientURLs[0], "--advertise-client-urls=" + m.ClientURLs[0],
+		"--listen-peer-urls=" + peers, "--initial-advertise-peer-urls=" + m.PeerURLs[0], "--initial-cluster=" + cluster.InitialCluster(l.cfg.Members),
 		"--initial-cluster-token=failures", "--heartbeat-interval=50", "--election-timeout=500", "--logger=zap", "--log-outputs=stderr"}
-	log, err := os.OpenFile(m.Run.Process.Log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	return append(own, more...)
+}
+
+// begin runs a command as a member, with the member's log.
+func (l *lab) begin(n string, cmd *exec.Cmd) {
+	l.t.Helper()
+	log, err := os.OpenFile(l.member(n).Run.Process.Log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	l.must(err)
-	cmd := exec.Command(m.Run.Process.Command[0], append(args, flags...)...)
 	cmd.Stdout, cmd.Stderr = log, log
 	l.must(cmd.Start())
 	_ = log.Close()
@@ -199,6 +227,10 @@ func (a asker) HashAt(ctx context.Context, cfg cluster.Config, member string, re
 func (l *lab) facts() cluster.Facts {
 	var hosts []observe.Reached
 	for _, h := range l.cfg.Hosts {
+		if err := l.down[h.Name]; err != nil {
+			hosts = append(hosts, observe.Reached{Host: h, Err: err})
+			continue
+		}
 		hosts = append(hosts, observe.Reached{Host: h, Asker: asker{h.Name}})
 	}
 	return observe.Gather(context.Background(), l.cfg, hosts, time.Now(), 30*time.Second, observe.HashAll)
@@ -210,10 +242,11 @@ func (l *lab) diagnose() diagnose.Diagnosis { return diagnose.Diagnose(l.facts()
 func (l *lab) keep(code, cause diagnose.Code, f cluster.Facts) {
 	l.t.Helper()
 	names := map[string]string{l.dir: "/srv"}
+	maps.Copy(names, l.words)
 	for _, m := range l.cfg.Members {
 		names[filepath.Dir(m.Run.Process.Command[0])] = "/usr/local/bin"
 	}
-	captured.Keep(l.t, captured.Fixture{Code: code, Cause: cause, Facts: f}, captured.Where{Variant: l.variant, Redact: observe.Redact, Names: names})
+	captured.Keep(l.t, captured.Fixture{Code: code, Cause: cause, Also: l.also, Facts: f}, captured.Where{Variant: l.variant, Redact: observe.Redact, Names: names})
 }
 
 // shows wants a class among the findings, with evidence, as the root cause, and
@@ -226,21 +259,24 @@ func (l *lab) shows(want diagnose.Code, not ...diagnose.Code) diagnose.Diagnosis
 	}
 	facts := l.facts()
 	d := diagnose.Diagnose(facts)
-	found := false
+	got := map[diagnose.Code]bool{}
 	var codes []string
 	for _, f := range d.Findings {
 		codes = append(codes, fmt.Sprintf("%s of %s %v", f.Code, f.Subject, f.CausedBy))
-		found = found || f.Code == want && len(f.Evidence) > 0
+		got[f.Code] = len(f.Evidence) > 0
 		for _, n := range not {
 			if f.Code == n {
 				l.t.Errorf("%s is found too: %v", n, f.Evidence)
 			}
 		}
 	}
-	if !found {
-		l.t.Errorf("%s is not found: %s %s %v", want, d.Scenario, d.Level, codes)
-	} else if got := causeOf(d); got != cause {
-		l.t.Errorf("the root cause of %s is %q, not %q: %s", want, got, cause, strings.Join(codes, ", "))
+	for _, c := range append([]diagnose.Code{want}, l.also...) {
+		if !got[c] {
+			l.t.Errorf("%s is not found: %s %s %v", c, d.Scenario, d.Level, codes)
+		}
+	}
+	if is := causeOf(d); is != cause {
+		l.t.Errorf("the root cause of %s is %q, not %q: %s", want, is, cause, strings.Join(codes, ", "))
 	}
 	for _, a := range d.Allowed {
 		if a.Action == diagnose.ActRestore && d.Level.Data == diagnose.D0 {
@@ -248,7 +284,7 @@ func (l *lab) shows(want diagnose.Code, not ...diagnose.Code) diagnose.Diagnosis
 		}
 	}
 	l.keep(want, cause, facts)
-	l.cause, l.variant = nil, ""
+	l.cause, l.variant, l.also = nil, "", nil
 	return d
 }
 

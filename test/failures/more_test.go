@@ -198,6 +198,13 @@ func TestFullOfData(t *testing.T) {
 		}
 	}
 	l.under(diagnose.NoSpaceAlarm).eventually(diagnose.QuotaFullOfData)
+	// Put back, it would be as full.
+	for i := range l.cfg.Members {
+		p := l.cfg.Members[i].Run.Process
+		p.Command = append(p.Command, "--quota-backend-bytes=16777216")
+	}
+	l.snapshotAndLose()
+	l.under(diagnose.DataDirLost).shows(diagnose.HazardQuota)
 }
 
 // TestCorruptAlarm: members that differ, and an etcd that is told to look. It

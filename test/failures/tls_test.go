@@ -1,6 +1,7 @@
 package failures
 
 import (
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -137,6 +138,24 @@ func TestCertificates(t *testing.T) {
 	l.certify(strange, "m3", "peer", -time.Hour, 24*365*time.Hour)
 	l.shows(diagnose.CertNotIssuedByCA, diagnose.CertExpired)
 	l.certify(ca, "m3", "peer", -time.Hour, 24*365*time.Hour)
+	// One that ends soon, and a new one that the member was not told of.
+	l.certify(ca, "m3", "peer", -time.Hour, 10*24*time.Hour)
+	l.shows(diagnose.CertExpiring)
+	l.certify(ca, "m3", "peer", -time.Hour, 24*365*time.Hour)
+	m3 := &l.cfg.Members[2]
+	m3.Certificates.Server = l.file("m3-new-server.crt")
+	l.certify(ca, "m3-new", "server", -time.Hour, 24*365*time.Hour)
+	l.shows(diagnose.ServesOldCert)
+	m3.Certificates.Server = l.file("m3-server.crt")
+	// A member that was given an authority of its own.
+	l.foreign("m3", strange)
+	l.shows(diagnose.EtcdAuthorityDiffers, diagnose.CertNotIssuedByCA)
+	m3.Certificates.CA, m3.Certificates.PeerCA = l.file("ca.crt"), l.file("ca.crt")
+	l.certify(ca, "m3", "peer", -time.Hour, 24*365*time.Hour)
+	l.certify(ca, "m3", "server", -time.Hour, 24*365*time.Hour)
+	l.kill("m3")
+	l.start("m3", l.tls("m3")...)
+	l.healthy()
 	// The authority itself, and an old one beside a valid one, which does no harm.
 	ended, err := pki.NewAuthority("etcd-ca", time.Now().AddDate(-11, 0, 0))
 	l.must(err)
@@ -144,6 +163,53 @@ func TestCertificates(t *testing.T) {
 	l.healthy()
 	l.must(os.WriteFile(l.file("ca.crt"), ended.Certificate(), 0o600))
 	l.shows(diagnose.AuthorityExpired)
+}
+
+// foreign has a member trust another authority, and be certified by it.
+func (l *lab) foreign(n string, ca *pki.Authority) {
+	l.t.Helper()
+	l.must(pki.WriteFile(l.file(n+"-ca.crt"), ca.Certificate()))
+	for i := range l.cfg.Members {
+		if m := &l.cfg.Members[i]; m.Name == n {
+			m.Certificates.CA, m.Certificates.PeerCA = l.file(n+"-ca.crt"), l.file(n+"-ca.crt")
+		}
+	}
+	l.certify(ca, n, "peer", -time.Hour, 24*365*time.Hour)
+	l.certify(ca, n, "server", -time.Hour, 24*365*time.Hour)
+	l.kill(n)
+	l.start(n, append(l.tls(n), "--trusted-ca-file="+l.file(n+"-ca.crt"), "--peer-trusted-ca-file="+l.file(n+"-ca.crt"))...)
+}
+
+// TestCertificateNames: members that speak to one another at an address which
+// their certificates do not name.
+func TestCertificateNames(t *testing.T) {
+	own := address(t)
+	l, _ := newTLSLab(t)
+	l.words = map[string]string{own: "192.0.2.1"}
+	for i := range l.cfg.Members {
+		m := &l.cfg.Members[i]
+		m.PeerURLs[0] = strings.Replace(m.PeerURLs[0], "127.0.0.1", own, 1)
+	}
+	for _, m := range l.cfg.Members {
+		l.start(m.Name, l.tls(m.Name)...)
+	}
+	l.eventually(diagnose.CertWrongName)
+}
+
+// address is one of this machine that is not of loopback.
+func address(t *testing.T) string {
+	t.Helper()
+	all, err := net.InterfaceAddrs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, a := range all {
+		if ip, ok := a.(*net.IPNet); ok && ip.IP.IsGlobalUnicast() && ip.IP.To4() != nil {
+			return ip.IP.String()
+		}
+	}
+	t.Skip("this machine has no address but loopback")
+	return ""
 }
 
 // TestBackups damages a real snapshot in every way that was seen.
