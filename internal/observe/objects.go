@@ -2,6 +2,7 @@ package observe
 
 import (
 	"context"
+	"net"
 	"path/filepath"
 	"slices"
 	"sort"
@@ -105,7 +106,7 @@ func (m machine) askObjects(ctx context.Context, c *kube.Client, server string, 
 	wg.Go(func() { o.Pods = got(ctx, func() ([]string, error) { return c.PodsOn(ctx, m.nodeName()) }) })
 	if control {
 		wg.Go(func() { o.Nodes = got(ctx, func() ([]cluster.NodeState, error) { return nodeStates(ctx, c) }) })
-		wg.Go(func() { o.Endpoints = got(ctx, func() ([]string, error) { return c.Endpoints(ctx) }) })
+		wg.Go(func() { o.Endpoints = got(ctx, func() ([]string, error) { return endpoints(ctx, c) }) })
 		wg.Go(func() { o.Closed = got(ctx, func() ([]cluster.Webhook, error) { return closedHooks(ctx, c) }) })
 		wg.Go(func() {
 			o.Leases = got(ctx, func() ([]cluster.LeaseState, error) { return leases(ctx, c) })
@@ -134,6 +135,23 @@ func namesOf(list []string) cluster.Names {
 		n.Add(s)
 	}
 	return n
+}
+
+// endpoints are the addresses behind the service "kubernetes", each once and
+// without its port.
+func endpoints(ctx context.Context, c *kube.Client) ([]string, error) {
+	list, err := c.Endpoints(ctx)
+	out := []string{}
+	for _, e := range list {
+		host, _, splits := net.SplitHostPort(e)
+		if splits != nil {
+			host = e
+		}
+		if !slices.Contains(out, host) {
+			out = append(out, host)
+		}
+	}
+	return out, err
 }
 
 func nodeStates(ctx context.Context, c *kube.Client) ([]cluster.NodeState, error) {

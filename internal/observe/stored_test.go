@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -159,6 +160,11 @@ func (c *control) live() {
 	if len(o.Nodes.Value) != 2 || o.Nodes.Value[0].Ready || len(o.Pods.Value) != 1 || len(o.Closed.Value) != 3 || o.Closed.Value[0].Backend {
 		b, _ := json.Marshal(o)
 		c.t.Errorf("%s", b)
+	}
+	for _, e := range o.Endpoints.Value {
+		if net.ParseIP(e) == nil {
+			c.t.Errorf("the endpoint %q is no address", e)
+		}
 	}
 	found := diagnosed(c.master)
 	for _, code := range []diagnose.Code{diagnose.NodesNotReady, diagnose.AggregatedAPIDown, diagnose.HookBackendDown} {
