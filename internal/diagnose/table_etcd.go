@@ -65,7 +65,7 @@ func startRules() []rule {
 		sign(AlreadyBootstrapped, findSilent(cluster.SaidBootstrapped), []Code{DataDirUnmounted, DataDirLost}, "discovery failed … member … has already been bootstrapped"),
 		sign(MemberNameUnknown, findSilent(cluster.SaidNameUnknown), nil, "couldn't find local name \"default\" in the initial cluster configuration"),
 		sign(PortInUse, findSilent(cluster.SaidPortInUse), nil, "bind: address already in use"),
-		sign(EtcdBadFlag, findSilent(cluster.SaidBadFlag), []Code{ManifestDuplicate}, "flag provided but not defined: -experimental-…"),
+		sign(EtcdBadFlag, findSilent(cluster.SaidBadFlag), []Code{ManifestDuplicate}, "flag provided but not defined: -experimental-…", "failed to verify flags"),
 		sign(EtcdPermission, findSilent(cluster.SaidPermission), []Code{DiskReadOnly}, "permission denied"),
 		sign(EtcdDowngrade, findSilent(cluster.SaidDowngrade), nil, "invalid downgrade; server version is lower than determined cluster version"),
 		sign(EtcdOldStore, findSilent(cluster.SaidOldStore), nil, "detected disallowed custom content in v2store"),

@@ -79,6 +79,9 @@ func etcdPatterns() []pattern {
 		{cluster.SaidTooLarge, []string{"etcdserver: request is too large"}, nil, nil},
 		{cluster.SaidAuthUser, []string{"etcdserver: user name is empty"}, nil, nil},
 		{cluster.SaidBadFlag, []string{"flag provided but not defined"}, nil, e},
+		{cluster.SaidBadFlag, []string{"failed to verify flags"}, nil, e},
+		{cluster.SaidBadFlag, []string{"invalid value ", " for flag -"}, nil, e},
+		{cluster.SaidBadFlag, []string{"conflicting environment variable", "is shadowed by"}, nil, e},
 		{cluster.SaidMemberNotFound, []string{"membership: ID not found"}, nil, e},
 	}
 }
@@ -100,6 +103,7 @@ func apiPatterns() []pattern {
 	return []pattern{
 		{cluster.SaidBadFlag, []string{"unknown flag: --"}, nil, nil},
 		{cluster.SaidBadFlag, []string{"unknown shorthand flag"}, nil, nil},
+		{cluster.SaidBadFlag, []string{"Error: invalid argument ", "\" flag: "}, nil, a},
 		{cluster.SaidFeatureGate, []string{"unrecognized feature gate"}, nil, nil},
 		{cluster.SaidEtcdUnreachable, []string{"error creating storage factory"}, nil, a},
 		{cluster.SaidEtcdUnreachable, []string{"Unable to create storage backend"}, nil, a},

@@ -70,14 +70,14 @@ var pagesService = map[string]entry{
 		"盲目杀掉：它可能才是真正的成员。"},
 
 	"title.etcd-bad-flag": {
-		"etcd does not know one of its flags",
-		"etcd 不认识某个参数"},
+		"etcd does not accept one of its flags",
+		"etcd 不接受某个参数"},
 	"finding.etcd-bad-flag": {
-		"%[1]s: etcd does not know a flag of its command line: %[3]s.",
-		"%[1]s：etcd 不认识命令行中的参数：%[3]s。"},
+		"%[1]s: etcd does not know a flag, or does not accept the value of one or of a variable: %[3]s.",
+		"%[1]s：etcd 不认识某个参数，或不接受某个参数或环境变量的值：%[3]s。"},
 	"repair.etcd-bad-flag": {
-		"Use the flags of that version (3.6 renamed many --experimental- ones), or the version of those flags.",
-		"使用该版本的参数（3.6 改了许多 --experimental- 参数名），或换回相应版本。"},
+		"Mend the value in the manifest, the unit or its environment file; use the flags of that version (3.6 renamed many --experimental- ones), or the version of those flags.",
+		"改正清单、单元或其环境文件里的值；使用该版本的参数（3.6 改了许多 --experimental- 参数名），或换回相应版本。"},
 	"wrong.etcd-bad-flag": {
 		"Restoring data for it.",
 		"为此恢复数据。"},
