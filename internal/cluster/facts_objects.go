@@ -30,6 +30,8 @@ type APIObjects struct {
 	// Closed are admission webhooks that fail closed, with whether their
 	// backend is ready.
 	Closed Known[[]Webhook] `json:"closed,omitzero"`
+	// Hooks are the names of all admission webhooks, whatever they are asked for.
+	Hooks Known[[]string] `json:"hooks,omitzero"`
 	// Pods are the uids of the pods that the API has on this machine's node.
 	Pods Known[[]string] `json:"pods,omitzero"`
 	// Leases are those by which the controllers of the control plane agree who

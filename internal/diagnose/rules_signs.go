@@ -19,8 +19,10 @@ const (
 // said is one sign with where it was said.
 type said struct {
 	host, subject, component, source string
-	sign                             cluster.Sign
-	now                              time.Time
+	// previous is true when an earlier run of the component said it.
+	previous bool
+	sign     cluster.Sign
+	now      time.Time
 }
 
 // said collects the signs of some causes that are not too old, by host.
@@ -37,7 +39,7 @@ func (v view) said(causes ...cluster.Cause) []said {
 				if l.Member != "" {
 					subject = l.Member
 				}
-				out = append(out, said{h.Name, subject, l.Component, l.Source, s, now})
+				out = append(out, said{h.Name, subject, l.Component, l.Source, l.Previous, s, now})
 			}
 		}
 	}
@@ -143,7 +145,7 @@ func findKernel(causes ...cluster.Cause) func(view) []sighting {
 			now := v.clockOf(h)
 			for _, s := range h.Node.Kernel.Value {
 				if h.Node.Kernel.OK && slices.Contains(causes, s.Cause) && (s.Last.IsZero() || now.Sub(s.Last) <= signAge) {
-					out = append(out, said{h.Name, h.Name, "kernel", "kernel", s, now})
+					out = append(out, said{h.Name, h.Name, "kernel", "kernel", false, s, now})
 				}
 			}
 		}
@@ -229,6 +231,44 @@ func findAPIBadFlag(v view) []sighting {
 		}
 	}
 	return gatherSigns(out)
+}
+
+// findCannotDecrypt finds API servers that have no key for what is stored. What
+// an earlier run of one says that is ready now is past.
+func findCannotDecrypt(v view) []sighting {
+	var out []said
+	for _, s := range v.said(cluster.SaidNoEncryptionKey) {
+		if !s.previous || !v.apiReady(s.host) {
+			out = append(out, s)
+		}
+	}
+	return gatherSigns(out)
+}
+
+// findDeadlock finds webhooks that could not be asked. One that the API does not
+// have any more stands in nobody's way.
+func findDeadlock(v view) []sighting {
+	var out []said
+	for _, s := range v.said(cluster.SaidWebhook) {
+		if !v.hookGone(s.sign.Sample) {
+			out = append(out, s)
+		}
+	}
+	return gatherSigns(out)
+}
+
+// hookGone tells that the webhook which a line names is in no list of an API
+// server, and that one has told.
+func (v view) hookGone(line string) bool {
+	_, rest, named := strings.Cut(strings.ReplaceAll(line, `\"`, `"`), `failed calling webhook "`)
+	name, _, ends := strings.Cut(rest, `"`)
+	told := false
+	for _, o := range v.objects() {
+		if told = told || o.Hooks.OK; slices.Contains(o.Hooks.Value, name) {
+			return false
+		}
+	}
+	return named && ends && told
 }
 
 // findAPIEtcd finds API servers that say that they do not reach etcd, in their

@@ -35,7 +35,7 @@ func apiRules() []rule {
 	return []rule{
 		{code: APIBadFlag, severity: Critical, needs: []Need{NeedLogs}, causes: []Code{ManifestDuplicate}, find: findAPIBadFlag, rate: rateSign,
 			messages: []string{"Error: unknown flag: --insecure-port", "unrecognized feature gate"}},
-		{code: APICannotDecrypt, severity: Critical, needs: []Need{NeedLogs}, causes: []Code{EncryptionDiffers}, find: findSigns(cluster.SaidNoEncryptionKey), rate: rateSign,
+		{code: APICannotDecrypt, severity: Critical, needs: []Need{NeedLogs}, causes: []Code{EncryptionDiffers}, find: findCannotDecrypt, rate: rateSign,
 			messages: []string{"identity transformer tried to read encrypted data", "storage is (re)initializing: … unable to transform key", "invalid padding on input",
 				"no matching key was found for the provided AES transformer"},
 			references: []string{"kubernetes/kubernetes#53301", "kubernetes/kubernetes#66844"}},
@@ -45,7 +45,7 @@ func apiRules() []rule {
 			messages: []string{"invalid bearer token, invalid signature, no keys found", "square/go-jose: error in cryptographic primitive"}},
 		{code: HookBackendDown, severity: Warning, needs: []Need{NeedObjects}, find: findHookBackends, rate: rateHooks, passing: true,
 			messages: []string{"failed calling webhook … no endpoints available for service \"…\""}, references: []string{"openkruise/kruise#343", "kyverno/kyverno#16177"}},
-		{code: WebhookDeadlock, severity: Critical, needs: []Need{NeedLogs}, causes: []Code{HookBackendDown}, find: findSigns(cluster.SaidWebhook), rate: rateSign, passing: true,
+		{code: WebhookDeadlock, severity: Critical, needs: []Need{NeedLogs}, causes: []Code{HookBackendDown}, find: findDeadlock, rate: rateSign, passing: true,
 			messages:   []string{"failed calling webhook … service \"…\" not found", "failed calling webhook … no endpoints available", "failed calling webhook … context deadline exceeded"},
 			references: []string{"openkruise/kruise#634", "cozystack/cozystack#3125", "kubernetes/kubernetes#112765"}},
 		{code: AggregatedAPIDown, severity: Warning, needs: []Need{NeedLogs, NeedObjects}, causes: []Code{FrontProxyExpired, FrontProxyDiffers}, find: findAggregated, rate: rateAggregated, passing: true,

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 )
@@ -137,6 +138,32 @@ type ClosedHook struct {
 	Object string
 	// Ready tells whether its service has an endpoint that is ready.
 	Ready bool
+}
+
+// HookNames lists the names of all admission webhooks, in order.
+func (c *Client) HookNames(ctx context.Context) ([]string, error) {
+	out := []string{}
+	for _, plural := range []string{"mutatingwebhookconfigurations", "validatingwebhookconfigurations"} {
+		items, err := c.list(ctx, "/apis/admissionregistration.k8s.io/v1/"+plural)
+		if err != nil {
+			return nil, err
+		}
+		for _, raw := range items {
+			var o struct {
+				Webhooks []struct {
+					Name string `json:"name"`
+				} `json:"webhooks"`
+			}
+			if err := json.Unmarshal(raw, &o); err != nil {
+				return nil, err
+			}
+			for _, w := range o.Webhooks {
+				out = append(out, w.Name)
+			}
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out), nil
 }
 
 // ClosedHooks lists the admission webhooks that fail closed, stand in the way

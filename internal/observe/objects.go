@@ -112,6 +112,7 @@ func (m machine) askObjects(ctx context.Context, c *kube.Client, server string, 
 			o.Leases = got(ctx, func() ([]cluster.LeaseState, error) { return leases(ctx, c) })
 			o.LeasesAt = time.Now().UTC()
 		})
+		wg.Go(func() { o.Hooks = got(ctx, func() ([]string, error) { return c.HookNames(ctx) }) })
 		names(&o.LostClaims, c.LostClaims)
 		names(&o.Unavailable, c.Unavailable)
 		names(&o.Terminating, func(ctx context.Context) ([]string, error) { return c.Terminating(ctx, time.Now().Add(-endingLong)) })

@@ -161,6 +161,9 @@ func (c *control) live() {
 		b, _ := json.Marshal(o)
 		c.t.Errorf("%s", b)
 	}
+	if !slices.Equal(o.Hooks.Value, []string{"all.kb.io", "none.kb.io", "other.kb.io"}) {
+		c.t.Errorf("webhooks: %+v", o.Hooks)
+	}
 	for _, e := range o.Endpoints.Value {
 		if net.ParseIP(e) == nil {
 			c.t.Errorf("the endpoint %q is no address", e)

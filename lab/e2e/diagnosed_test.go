@@ -27,6 +27,8 @@ type fault struct {
 	want     diagnose.Code // the class, and the root cause unless cause names it
 	cause    diagnose.Code
 	subject  string // of the root cause
+	// also are other classes that have to be found, whatever causes them.
+	also []diagnose.Code
 	says     string // what its evidence has to say
 	scenario diagnose.Scenario
 	// allowed and forbidden are actions that have to be in the answer.
@@ -94,6 +96,19 @@ func (f fault) right(a answer) error {
 	named := func(all []struct{ Action string }, action string) bool {
 		return slices.Contains(all, struct{ Action string }{action})
 	}
+	shows := func(c diagnose.Code) bool {
+		for _, x := range a.Findings {
+			if x.Code == c && len(x.Evidence) > 0 {
+				return true
+			}
+		}
+		return false
+	}
+	for _, c := range f.also {
+		if !shows(c) {
+			return fmt.Errorf("%s is not found beside it", c)
+		}
+	}
 	switch {
 	case !found:
 		return fmt.Errorf("%s is not found, or does not say %q", f.want, f.says)
@@ -150,13 +165,26 @@ func healthy(lingers []diagnose.Code) func(answer) error {
 // found once it is healed.
 func TestDiagnosed(t *testing.T) {
 	b := standing(t)
+	if b.layout == "kubeadm" {
+		b.all(append(machineFaults(b), staticPodFaults(b)...))
+		return
+	}
+	b.all(append(externalFaults(b), machineFaults(b)...))
+}
+
+// TestDiagnosedMore: the same with faults that are rarer, or mild.
+func TestDiagnosedMore(t *testing.T) {
+	b := standing(t)
+	b.all(moreFaults(b))
+}
+
+// all makes faults one after the other.
+func (b *bench) all(faults []fault) {
+	b.Helper()
 	b.init()
 	b.waits(time.Minute, healthy(nil))
-	b.capture("", "", nil)
-	faults := externalFaults(b)
-	if b.layout == "kubeadm" {
-		faults = append(machineFaults(b), staticPodFaults(b)...)
-	}
+	b.capture(fault{})
+	t := b.T
 	for _, f := range faults {
 		if !t.Run(f.name, func(t *testing.T) {
 			sub := *b
@@ -196,7 +224,7 @@ func (b *bench) diagnoses(f fault) {
 	begin = time.Now()
 	asked, last := b.waits(limit, f.right)
 	named := time.Since(begin)
-	b.capture(f.want, f.cause, f.lingers)
+	b.capture(f)
 	begin = time.Now()
 	if f.undo != nil {
 		f.undo(b)
@@ -215,8 +243,9 @@ func (b *bench) broken() bool {
 
 // capture makes a fixture of what is there now, with SALVOR_CAPTURE: from the
 // facts that the command line keeps as evidence.
-func (b *bench) capture(code, cause diagnose.Code, lingers []diagnose.Code) {
+func (b *bench) capture(f fault) {
 	b.Helper()
+	code, cause := f.want, f.cause
 	if os.Getenv("SALVOR_CAPTURE") == "" {
 		return
 	}
@@ -239,7 +268,7 @@ func (b *bench) capture(code, cause diagnose.Code, lingers []diagnose.Code) {
 		b.Logf("no fixture: a moment later the root cause was %+v", d.Cause)
 		return
 	}
-	captured.Keep(b.T, captured.Fixture{Code: code, Cause: cause, Facts: facts.Facts}, captured.Where{Variant: b.layout, Redact: observe.Redact,
+	captured.Keep(b.T, captured.Fixture{Code: code, Cause: cause, Also: f.also, Facts: facts.Facts}, captured.Where{Variant: b.layout, Redact: observe.Redact,
 		Names: map[string]string{b.dir: "/home/operator"}})
 }
 

@@ -41,7 +41,7 @@ func machineFaults(b *bench) []fault {
 	add(fault{name: "partition inwards", breaks: []string{"partition", p[1], "direction=in"}, want: diagnose.MemberIsolated, subject: p[1], forbidden: diagnose.ActForceNew})
 	add(fault{name: "partition outwards", breaks: []string{"partition", p[0], "direction=out"}, want: diagnose.MemberIsolated, subject: p[0], forbidden: diagnose.ActForceNew})
 	add(fault{name: "etcd's alarm", breaks: []string{"raise-alarm", p[0]}, want: diagnose.NoSpaceAlarm, scenario: diagnose.NoSpace, allowed: diagnose.ActCompact, forbidden: diagnose.ActDisarmFirst})
-	add(fault{name: "webhook", do: webhook, undo: noWebhook, want: diagnose.WebhookDeadlock, scenario: diagnose.Degraded, allowed: diagnose.ActRepair, lingers: []diagnose.Code{diagnose.WebhookDeadlock}})
+	add(fault{name: "webhook", do: webhook, undo: noWebhook, want: diagnose.WebhookDeadlock, cause: diagnose.HookBackendDown, scenario: diagnose.Degraded, allowed: diagnose.ActRepair, lingers: []diagnose.Code{diagnose.WebhookDeadlock}})
 	add(fault{name: "encryption key lost", breaks: []string{"lose-encryption-key", p[2]}, want: diagnose.APICannotDecrypt, scenario: diagnose.Degraded, allowed: diagnose.ActRepair, lingers: []diagnose.Code{diagnose.APICannotDecrypt}})
 	add(fault{name: "disk full", breaks: []string{"fill-disk", p[1]}, want: diagnose.DiskFull, subject: p[1], allowed: diagnose.ActFreeSpace})
 	add(fault{name: "disk read-only", breaks: []string{"read-only", p[2]}, want: diagnose.DiskReadOnly, subject: p[2], limit: time.Minute})

@@ -25,7 +25,7 @@ func loseEncryptionKey() Fault {
 	return Fault{
 		Name: "lose-encryption-key",
 		What: "have an API server encrypt a secret, then take the key away",
-		Keys: []Key{{"leave", "nothing", "nothing (no configuration), or other (one with another key of the same name)"}},
+		Keys: []Key{{"leave", "nothing", "nothing (no configuration), other (one with another key of the same name), or own (every machine a key of its own, and no secret written)"}},
 		Do: func(ctx context.Context, s *Scene, m machine.Machine) (map[string]string, error) {
 			path := s.root(m, file)
 			if err := os.WriteFile(path, encryptionConfig(), 0o600); err != nil {
@@ -35,7 +35,7 @@ func loseEncryptionKey() Fault {
 			if notes == nil {
 				notes = map[string]string{}
 			}
-			if notes["config"] = path; err != nil {
+			if notes["config"] = path; err != nil || s.Keys["leave"] == "own" {
 				return notes, err
 			}
 			if err := writeSecret(ctx, m); err != nil {
@@ -67,6 +67,8 @@ func loseEncryptionKey() Fault {
 	}
 }
 
+// encryptionConfig is one with a new key, which also reads what is not encrypted:
+// without that no API server becomes ready over secrets that it has written before.
 func encryptionConfig() []byte {
 	key := make([]byte, 32)
 	_, _ = rand.Read(key) // never fails
@@ -76,6 +78,7 @@ resources:
 - resources: [secrets]
   providers:
   - aescbc: {keys: [{name: lab, secret: %s}]}
+  - identity: {}
 `, base64.StdEncoding.EncodeToString(key)))
 }
 

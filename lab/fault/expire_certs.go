@@ -22,11 +22,18 @@ func expireCerts() Fault {
 	return Fault{
 		Name: "expire-certs",
 		What: "replace certificates by ones that ended yesterday, and kill what uses them",
-		Keys: []Key{{"of", "etcd", "etcd, or etcd-peer, etcd-server, etcd-client (the API server's), apiserver, kubelet, kubeconfig (of controllers and scheduler) of kubeadm"}},
+		Keys: []Key{
+			{"of", "etcd", "etcd, or etcd-peer, etcd-server, etcd-client (the API server's), apiserver, kubelet, kubeconfig (of controllers and scheduler) of kubeadm"},
+			{"ends", "-24h", "when they end, from now"},
+		},
 		Do: func(ctx context.Context, s *Scene, m machine.Machine) (map[string]string, error) {
 			set, err := s.certificates(m, s.Keys["of"])
 			if err != nil {
 				return nil, err
+			}
+			left, err := time.ParseDuration(s.Keys["ends"])
+			if err != nil {
+				return nil, fmt.Errorf("expire-certs: ends=%s: %w", s.Keys["ends"], err)
 			}
 			notes := map[string]string{"process": set.process}
 			for _, path := range set.certs {
@@ -34,7 +41,7 @@ func expireCerts() Fault {
 				if err != nil {
 					return notes, err
 				}
-				if err := expire(set.ca, set.key, path); err != nil {
+				if err := expire(set.ca, set.key, path, time.Now().Add(left)); err != nil {
 					return notes, fmt.Errorf("expire %s: %w", path, err)
 				}
 				notes["file "+path] = kept
@@ -144,9 +151,9 @@ func (s *Scene) resolve(m machine.Machine, path string) (string, error) {
 // embedded is the certificate in a kubeconfig.
 var embedded = regexp.MustCompile(`(client-certificate-data: )(\S+)`)
 
-// expire issues a certificate anew that was good for a year until yesterday. It
+// expire issues a certificate anew that is good for a year until its end. It
 // stands alone in its file, before its key, or in a kubeconfig.
-func expire(ca, key, path string) error {
+func expire(ca, key, path string, end time.Time) error {
 	read := map[string][]byte{ca: nil, key: nil, path: nil}
 	for name := range read {
 		data, err := os.ReadFile(name)
@@ -166,7 +173,7 @@ func expire(ca, key, path string) error {
 			return err
 		}
 	}
-	ended, err := yesterday(authority, old)
+	ended, err := until(authority, old, end)
 	if err != nil {
 		return err
 	}
@@ -176,13 +183,12 @@ func expire(ca, key, path string) error {
 	return os.WriteFile(path, ended, 0o600)
 }
 
-// yesterday replaces the certificate of a PEM file and leaves its keys.
-func yesterday(authority *sign.Authority, file []byte) ([]byte, error) {
+// until replaces the certificate of a PEM file and leaves its keys.
+func until(authority *sign.Authority, file []byte, end time.Time) ([]byte, error) {
 	old, err := sign.Parse(file)
 	if err != nil {
 		return nil, err
 	}
-	end := time.Now().Add(-24 * time.Hour)
 	out, err := authority.Again(old, end.AddDate(-1, 0, 0), end)
 	if err != nil {
 		return nil, err

@@ -49,6 +49,7 @@ func All() []Fault {
 		tearWAL(), flipWAL(), flipDB(), truncateDB(), fillDisk(), readOnly(), expireCerts(),
 		swapKeys(), loseEncryptionKey(), raiseAlarm(), refuseKubelet(),
 		cutVIP(), breakManifest(), deleteManifest(), backupManifest(), badFlag(), corruptContainerd(), removeImage(),
+		misleadBalancer(), takeAddress(), removeFile(), trustOther(), changeKey(), takeRights(), badSetting(), hideDataDir(),
 	}
 }
 

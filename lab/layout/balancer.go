@@ -46,10 +46,23 @@ func StartBalancer(ctx context.Context, lab *state.Lab) error {
 	if pid := balancerPID(); pid != 0 {
 		return nil
 	}
+	return startBalancer(ctx, lab, fmt.Sprintf(balancerGlobal, state.Dir(), machine.Virtual), 6443)
+}
+
+// MisleadBalancer restarts HAProxy without checks, before a port of the API
+// servers' machines.
+func MisleadBalancer(ctx context.Context, lab *state.Lab, port int) error {
+	if err := StopBalancer(); err != nil {
+		return err
+	}
+	conf, _, _ := strings.Cut(fmt.Sprintf(balancerGlobal, state.Dir(), machine.Virtual), "\toption httpchk")
+	return startBalancer(ctx, lab, conf, port)
+}
+
+func startBalancer(ctx context.Context, lab *state.Lab, conf string, port int) error {
 	dir := state.Dir()
-	conf := fmt.Sprintf(balancerGlobal, dir, machine.Virtual)
 	for _, m := range lab.ControlPlanes() {
-		conf += fmt.Sprintf("\tserver %s %s:6443\n", m.Name, m.Addr)
+		conf += fmt.Sprintf("\tserver %s %s:%d\n", m.Name, m.Addr, port)
 	}
 	path := filepath.Join(dir, "haproxy.cfg")
 	if err := os.WriteFile(path, []byte(conf), 0o600); err != nil {

@@ -1,0 +1,53 @@
+package diagnose_test
+
+import (
+	"testing"
+
+	"github.com/salvor-project/salvor/internal/cluster"
+	"github.com/salvor-project/salvor/internal/diagnose"
+	"github.com/salvor-project/salvor/internal/diagnose/stories"
+)
+
+// TestWhatIsPastIsNotTold: a webhook that the API does not have any more blocks
+// nobody, and what an earlier run of an API server said is past once it is ready.
+func TestWhatIsPastIsNotTold(t *testing.T) {
+	says := func(w *stories.World, cause cluster.Cause, previous bool, line string) {
+		w.Said("m1", "kube-apiserver", cause, 3)
+		for i := range w.Node("m1").Logs {
+			if l := &w.Node("m1").Logs[i]; l.Component == "kube-apiserver" {
+				l.Previous, l.Signs.Value[len(l.Signs.Value)-1].Sample = previous, line
+			}
+		}
+	}
+	hook := `err="Internal error occurred: failed calling webhook \"mpod.kb.io\": failed to call webhook: Post …"`
+	for _, c := range []struct {
+		name  string
+		world func(*stories.World)
+		code  diagnose.Code
+		told  bool
+	}{
+		{"a webhook that is there", func(w *stories.World) { says(w, cluster.SaidWebhook, false, hook) }, diagnose.WebhookDeadlock, true},
+		{"a webhook that was deleted", func(w *stories.World) {
+			says(w, cluster.SaidWebhook, false, hook)
+			w.EachObjects(func(o *cluster.APIObjects) { o.Hooks = cluster.Is([]string{"another.kb.io"}) })
+		}, diagnose.WebhookDeadlock, false},
+		{"a webhook of which nothing is known", func(w *stories.World) {
+			says(w, cluster.SaidWebhook, false, hook)
+			w.EachObjects(func(o *cluster.APIObjects) { o.Hooks = cluster.Unknown[[]string]("no answer") })
+		}, diagnose.WebhookDeadlock, true},
+		{"a line that names no webhook", func(w *stories.World) { says(w, cluster.SaidWebhook, false, "failed calling webhook") }, diagnose.WebhookDeadlock, true},
+		{"a key that is missing now", func(w *stories.World) { says(w, cluster.SaidNoEncryptionKey, false, "x") }, diagnose.APICannotDecrypt, true},
+		{"a key that an earlier run missed", func(w *stories.World) { says(w, cluster.SaidNoEncryptionKey, true, "x") }, diagnose.APICannotDecrypt, false},
+		{"a key that an earlier run missed, and it is not ready", func(w *stories.World) {
+			says(w, cluster.SaidNoEncryptionKey, true, "x")
+			w.API("m1").Ready = cluster.Is(cluster.APIHealth{Status: 500, Failed: []string{"informer-sync"}})
+		}, diagnose.APICannotDecrypt, true},
+	} {
+		w := stories.Control()
+		c.world(w)
+		d := diagnose.Diagnose(w.Facts)
+		if _, told := find(d, c.code); told != c.told {
+			t.Errorf("%s: %s told: %v, of %v", c.name, c.code, told, codesOf(d))
+		}
+	}
+}
