@@ -94,6 +94,13 @@ func TestLookAlikes(t *testing.T) {
 		{"a member's data dir is empty", func(w *stories.World) { w.Gone("m2") }, []decided{
 			{nothing, diagnose.DataDirLost, []diagnose.Code{diagnose.DataDirUnmounted}},
 			{func(w *stories.World) { w.M("m2").Mount.Value.Expected = "/d/m2" }, diagnose.DataDirUnmounted, nil}}},
+		{"an etcd begins over an empty folder", func(w *stories.World) {
+			w.Dead("m2").Said("m2", "etcd", cluster.SaidWiped, 3)
+			d := &w.M("m2").Disk.Value
+			d.DB.Value.ConsistentIndex, d.DB.Value.Revision = 0, 1
+		}, []decided{
+			{nothing, diagnose.WipedRejoin, []diagnose.Code{diagnose.DataDirUnmounted}},
+			{func(w *stories.World) { w.M("m2").Mount.Value.Expected = "/d/m2" }, diagnose.DataDirUnmounted, nil}}},
 		{"answers differ by member", nothing, []decided{
 			{func(w *stories.World) {
 				w.M("m2").Live.Value.HashKV.Value.Hash, w.M("m2").Live.Value.CommonHash.Value.Hash = 9, 9

@@ -1,6 +1,7 @@
 package diagnose
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/salvor-project/salvor/internal/cluster"
@@ -420,10 +421,15 @@ func (v view) summary(d Diagnosis) say.Text {
 		}
 		return say.New("scenario.unreachable", v.unseenNames())
 	}
-	if f, ok := root(d.Findings); ok && (s == Degraded || s == Blocked) && f.Severity == Critical {
+	if f, ok := root(d.Findings); ok && (s == Degraded || s == Blocked) && (f.Severity == Critical || explains(d.Findings, f)) {
 		return f.Text
 	}
 	return say.New("scenario." + string(s))
+}
+
+// explains tells that a finding is behind a critical one.
+func explains(fs []Finding, f Finding) bool {
+	return slices.ContainsFunc(fs, func(o Finding) bool { return o.Severity == Critical && slices.Contains(o.CausedBy, f.Code) })
 }
 
 // next is the command to type now; none when there is nothing to do.

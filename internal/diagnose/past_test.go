@@ -2,6 +2,7 @@ package diagnose_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/salvor-project/salvor/internal/cluster"
 	"github.com/salvor-project/salvor/internal/diagnose"
@@ -42,6 +43,9 @@ func TestWhatIsPastIsNotTold(t *testing.T) {
 			says(w, cluster.SaidNoEncryptionKey, true, "x")
 			w.API("m1").Ready = cluster.Is(cluster.APIHealth{Status: 500, Failed: []string{"informer-sync"}})
 		}, diagnose.APICannotDecrypt, true},
+		{"a key that was missed an hour ago", func(w *stories.World) {
+			w.SaidAt("m1", "kube-apiserver", cluster.SaidNoEncryptionKey, 3, w.Facts.At.Add(-time.Hour))
+		}, diagnose.APICannotDecrypt, false},
 	} {
 		w := stories.Control()
 		c.world(w)

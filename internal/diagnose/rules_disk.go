@@ -108,7 +108,14 @@ func findFilling(v view) []sighting {
 // loss.
 func unmounted(m memberView) bool {
 	f := m.facts.Mount
-	return f.OK && f.Value.Expected != "" && dirGone(m)
+	return f.OK && f.Value.Expected != "" && (dirGone(m) || newborn(m))
+}
+
+// newborn tells a data dir in which an etcd began that does not answer and to
+// which nothing was ever written: what a start over an empty folder leaves.
+func newborn(m memberView) bool {
+	d := m.facts.Disk.Value
+	return m.facts.Disk.OK && !m.facts.Live.OK && d.State == cluster.DirData && d.DB.OK && d.DB.Value.ConsistentIndex == 0 && d.DB.Value.Revision <= 1
 }
 
 // perhapsUnmounted tells a data dir that is not there on a machine whose mounts

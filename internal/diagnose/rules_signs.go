@@ -233,12 +233,16 @@ func findAPIBadFlag(v view) []sighting {
 	return gatherSigns(out)
 }
 
+// againDecrypt is how often at least an API server without a key says so: its
+// caches try to read the objects again and again.
+const againDecrypt = 2 * time.Minute
+
 // findCannotDecrypt finds API servers that have no key for what is stored. What
-// an earlier run of one says that is ready now is past.
+// one that is ready now said in an earlier run, or not lately, is past.
 func findCannotDecrypt(v view) []sighting {
 	var out []said
 	for _, s := range v.said(cluster.SaidNoEncryptionKey) {
-		if !s.previous || !v.apiReady(s.host) {
+		if past := s.previous || !s.sign.Last.IsZero() && s.now.Sub(s.sign.Last) > againDecrypt; !past || !v.apiReady(s.host) {
 			out = append(out, s)
 		}
 	}

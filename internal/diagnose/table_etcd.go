@@ -60,7 +60,7 @@ func startRules() []rule {
 		return rule{code: c, severity: Critical, needs: []Need{NeedLogs}, causes: causes, find: find, rate: rateSign, messages: messages}
 	}
 	return []rule{
-		sign(WipedRejoin, findSilent(cluster.SaidWiped), nil, "tocommit(…) is out of range [lastIndex(0)]. Was the raft log corrupted, truncated, or lost?"),
+		sign(WipedRejoin, findSilent(cluster.SaidWiped), []Code{DataDirUnmounted}, "tocommit(…) is out of range [lastIndex(0)]. Was the raft log corrupted, truncated, or lost?"),
 		sign(LogLostEntries, findSilent(cluster.SaidLogLost), nil, "tocommit(…) is out of range [lastIndex(…)]", "state.commit … is out of range"),
 		sign(AlreadyBootstrapped, findSilent(cluster.SaidBootstrapped), []Code{DataDirUnmounted, DataDirLost}, "discovery failed … member … has already been bootstrapped"),
 		sign(MemberNameUnknown, findSilent(cluster.SaidNameUnknown), nil, "couldn't find local name \"default\" in the initial cluster configuration"),

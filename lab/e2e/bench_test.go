@@ -171,6 +171,18 @@ func (b *bench) planes() []string {
 	return out
 }
 
+// members are the names of their etcd members.
+func (b *bench) members() []string {
+	if b.layout != "external" {
+		return b.planes()
+	}
+	var out []string
+	for _, m := range b.lab.ControlPlanes() {
+		out = append(out, fmt.Sprintf("etcd%d", m.Index))
+	}
+	return out
+}
+
 // until waits for a condition; the last reason why not is the failure.
 func (b *bench) until(limit time.Duration, what string, ok func() error) {
 	b.Helper()

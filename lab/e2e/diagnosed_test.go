@@ -28,7 +28,7 @@ type fault struct {
 	cause    diagnose.Code
 	subject  string // of the root cause
 	// also are other classes that have to be found, whatever causes them.
-	also []diagnose.Code
+	also     []diagnose.Code
 	says     string // what its evidence has to say
 	scenario diagnose.Scenario
 	// allowed and forbidden are actions that have to be in the answer.
@@ -202,7 +202,7 @@ func (b *bench) diagnoses(f fault) {
 	b.Cleanup(func() {
 		if b.Failed() { // what follows needs a whole lab
 			_, _, _ = b.try("lab", "heal")
-			for end := time.Now().Add(2 * time.Minute); time.Now().Before(end); time.Sleep(time.Second) {
+			for end := time.Now().Add(4 * time.Minute); time.Now().Before(end); time.Sleep(time.Second) {
 				if a, _ := b.asks(); healthy(f.lingers)(a) == nil {
 					break
 				}
@@ -230,7 +230,7 @@ func (b *bench) diagnoses(f fault) {
 		f.undo(b)
 	}
 	b.run("lab", "heal")
-	b.waits(2*time.Minute, healthy(f.lingers))
+	b.waits(4*time.Minute, healthy(f.lingers))
 	b.Logf("made in %.1f s, named after %.1f s (look %d, which took %.1f s), well again after %.1f s",
 		made.Seconds(), named.Seconds(), asked, last.Seconds(), time.Since(begin).Seconds())
 }

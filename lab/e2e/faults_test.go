@@ -8,7 +8,7 @@ import (
 
 // machineFaults are those of machines and of the Kubernetes on them.
 func machineFaults(b *bench) []fault {
-	p := b.planes()
+	p, m := b.planes(), b.members()
 	var all []fault
 	add := func(f fault) { all = append(all, f) }
 	add(fault{name: "balancer down", breaks: []string{"cut-vip"}, want: diagnose.BalancerDown, scenario: diagnose.Degraded, allowed: diagnose.ActRepair, forbidden: diagnose.ActWrong})
@@ -36,28 +36,27 @@ func machineFaults(b *bench) []fault {
 	add(fault{name: "all API servers frozen", breaks: append([]string{"freeze"}, append(p, "process=kube-apiserver")...), want: diagnose.APIHangs, scenario: diagnose.Degraded, allowed: diagnose.ActRepair})
 	add(fault{name: "image missing", breaks: []string{"remove-image", p[1], "image=kube-scheduler"}, want: diagnose.ImageMissing, subject: p[1], scenario: diagnose.Degraded, allowed: diagnose.ActRepair, limit: 2 * time.Minute,
 		do: func(b *bench) { _, _ = b.on(p[1], "pkill -x kube-scheduler") }})
-	add(fault{name: "etcd frozen", breaks: []string{"freeze", p[2]}, want: diagnose.MemberStuck, subject: p[2]})
-	add(fault{name: "partition both ways", breaks: []string{"partition", p[2]}, want: diagnose.MemberIsolated, subject: p[2], scenario: diagnose.Degraded, allowed: diagnose.ActRepair, forbidden: diagnose.ActForceNew})
-	add(fault{name: "partition inwards", breaks: []string{"partition", p[1], "direction=in"}, want: diagnose.MemberIsolated, subject: p[1], forbidden: diagnose.ActForceNew})
-	add(fault{name: "partition outwards", breaks: []string{"partition", p[0], "direction=out"}, want: diagnose.MemberIsolated, subject: p[0], forbidden: diagnose.ActForceNew})
+	add(fault{name: "etcd frozen", breaks: []string{"freeze", p[2]}, want: diagnose.MemberStuck, subject: m[2]})
+	add(fault{name: "partition both ways", breaks: []string{"partition", p[2]}, want: diagnose.MemberIsolated, subject: m[2], scenario: diagnose.Degraded, allowed: diagnose.ActRepair, forbidden: diagnose.ActForceNew})
+	add(fault{name: "partition inwards", breaks: []string{"partition", p[1], "direction=in"}, want: diagnose.MemberIsolated, subject: m[1], forbidden: diagnose.ActForceNew})
+	add(fault{name: "partition outwards", breaks: []string{"partition", p[0], "direction=out"}, want: diagnose.MemberIsolated, subject: m[0], forbidden: diagnose.ActForceNew})
 	add(fault{name: "etcd's alarm", breaks: []string{"raise-alarm", p[0]}, want: diagnose.NoSpaceAlarm, scenario: diagnose.NoSpace, allowed: diagnose.ActCompact, forbidden: diagnose.ActDisarmFirst})
-	add(fault{name: "webhook", do: webhook, undo: noWebhook, want: diagnose.WebhookDeadlock, cause: diagnose.HookBackendDown, scenario: diagnose.Degraded, allowed: diagnose.ActRepair, lingers: []diagnose.Code{diagnose.WebhookDeadlock}})
-	add(fault{name: "encryption key lost", breaks: []string{"lose-encryption-key", p[2]}, want: diagnose.APICannotDecrypt, scenario: diagnose.Degraded, allowed: diagnose.ActRepair, lingers: []diagnose.Code{diagnose.APICannotDecrypt}})
-	add(fault{name: "disk full", breaks: []string{"fill-disk", p[1]}, want: diagnose.DiskFull, subject: p[1], allowed: diagnose.ActFreeSpace})
-	add(fault{name: "disk read-only", breaks: []string{"read-only", p[2]}, want: diagnose.DiskReadOnly, subject: p[2], limit: time.Minute})
+	add(fault{name: "webhook", do: webhook, undo: noWebhook, want: diagnose.WebhookDeadlock, cause: diagnose.HookBackendDown, scenario: diagnose.Degraded, allowed: diagnose.ActRepair})
+	add(fault{name: "encryption key lost", breaks: []string{"lose-encryption-key", p[2]}, want: diagnose.APICannotDecrypt, scenario: diagnose.Degraded, allowed: diagnose.ActRepair, limit: 2 * time.Minute})
+	add(fault{name: "disk full", breaks: []string{"fill-disk", p[1]}, want: diagnose.DiskFull, subject: m[1], allowed: diagnose.ActFreeSpace})
+	add(fault{name: "disk read-only", breaks: []string{"read-only", p[2]}, want: diagnose.DiskReadOnly, subject: m[2], limit: time.Minute})
 	add(fault{name: "machine without power", breaks: []string{"power-cut", p[0]}, want: diagnose.HostUnreachable, subject: p[0]})
 	return all
 }
 
 // externalFaults are those of an etcd that systemd runs.
 func externalFaults(b *bench) []fault {
-	p := b.planes()
+	p, m := b.planes(), b.members()
 	return []fault{
-		{name: "etcd stopped", breaks: []string{"stop-unit", p[1], "unit=etcd"}, want: diagnose.MemberStopped, subject: p[1], scenario: diagnose.Stopped, allowed: diagnose.ActStart},
-		{name: "etcd masked", breaks: []string{"mask-unit", p[2], "unit=etcd"}, want: diagnose.MemberStopped, subject: p[2]},
-		{name: "etcd's certificates expired", breaks: []string{"expire-certs", p[0], "of=etcd"}, want: diagnose.CertExpired, scenario: diagnose.CertsExpired, allowed: diagnose.ActRenewCerts},
-		{name: "etcd frozen", breaks: []string{"freeze", p[2]}, want: diagnose.MemberStuck, subject: p[2]},
-		{name: "disk full", breaks: []string{"fill-disk", p[1]}, want: diagnose.DiskFull, subject: p[1], allowed: diagnose.ActFreeSpace},
+		{name: "etcd stopped", breaks: []string{"stop-unit", p[1], "unit=etcd"}, want: diagnose.MemberStopped, subject: m[1], scenario: diagnose.Stopped, allowed: diagnose.ActStart},
+		{name: "etcd masked", breaks: []string{"mask-unit", p[2], "unit=etcd"}, want: diagnose.MemberStopped, subject: m[2]},
+		{name: "etcd's certificates expired", breaks: []string{"expire-certs", p[0], "of=etcd"}, want: diagnose.CertExpired, subject: m[0], scenario: diagnose.CertsExpired, allowed: diagnose.ActRenewCerts},
+		{name: "setting that etcd refuses", breaks: []string{"bad-setting", p[1]}, want: diagnose.EtcdBadFlag, subject: m[1], says: "ETCD_HEARTBEAT_INTERVAL", allowed: diagnose.ActRepair},
 	}
 }
 

@@ -8,7 +8,7 @@ import (
 
 // moreFaults are rarer ones, and mild ones that only warn.
 func moreFaults(b *bench) []fault {
-	p := b.planes()
+	p, m := b.planes(), b.members()
 	var all []fault
 	add := func(f fault) { all = append(all, f) }
 	add(fault{name: "virtual address on two masters", breaks: []string{"take-address", p[0], p[1]}, want: diagnose.AddressOnTwoHosts, scenario: diagnose.Degraded, allowed: diagnose.ActRepair})
@@ -22,17 +22,15 @@ func moreFaults(b *bench) []fault {
 	add(fault{name: "balancer without checks", breaks: []string{"mislead-balancer"}, want: diagnose.BalancerUnready, cause: diagnose.APICannotDecrypt,
 		do:   func(b *bench) { b.breaks("lose-encryption-key", p[2]) },
 		undo: func(b *bench) { b.run("lab", "heal", "lose-encryption-key") }})
-	add(fault{name: "disk filling", breaks: []string{"fill-disk", p[1], "left=400000000"}, want: diagnose.DiskFilling, subject: p[1]})
+	add(fault{name: "disk filling", breaks: []string{"fill-disk", p[1], "left=400000000"}, want: diagnose.DiskFilling, subject: m[1]})
 	add(fault{name: "node not ready", breaks: []string{"stop-unit", "worker-1", "unit=kubelet"}, want: diagnose.NodesNotReady, cause: diagnose.KubeletDown, subject: "worker-1",
 		scenario: diagnose.Degraded, limit: 2 * time.Minute})
 	add(fault{name: "all kubelets stopped", breaks: append([]string{"stop-unit"}, append(p, "worker-1", "unit=kubelet")...), want: diagnose.NodesDown, cause: diagnose.KubeletDown,
 		scenario: diagnose.Degraded, limit: 2 * time.Minute})
-	add(fault{name: "volume not mounted", breaks: []string{"hide-data-dir", p[2]}, want: diagnose.DataDirUnmounted, subject: p[2], allowed: diagnose.ActMount, forbidden: diagnose.ActReplace})
-	add(fault{name: "etcd as nobody", breaks: []string{"take-rights", p[1]}, want: diagnose.EtcdPermission, subject: p[1], limit: 2 * time.Minute})
+	add(fault{name: "volume not mounted", breaks: []string{"hide-data-dir", p[2]}, want: diagnose.DataDirUnmounted, subject: m[2], allowed: diagnose.ActMount, forbidden: diagnose.ActReplace})
+	add(fault{name: "etcd as nobody", breaks: []string{"take-rights", p[1]}, want: diagnose.EtcdPermission, subject: m[1], limit: 2 * time.Minute})
 	if b.layout == "kubeadm" {
 		add(fault{name: "key file missing", breaks: []string{"remove-file", p[1]}, want: diagnose.ManifestFiles, subject: p[1], scenario: diagnose.Degraded, allowed: diagnose.ActRepair})
-	} else {
-		add(fault{name: "setting that etcd refuses", breaks: []string{"bad-setting", p[1]}, want: diagnose.EtcdBadFlag, subject: p[1], says: "ETCD_HEARTBEAT_INTERVAL"})
 	}
 	return all
 }
