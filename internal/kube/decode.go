@@ -61,7 +61,11 @@ func Decode(key string, value []byte) (Object, error) {
 	case bytes.HasPrefix(value, []byte(prefixEncrypted)):
 		return decodeEncrypted(key, value)
 	case bytes.HasPrefix(bytes.TrimLeft(value, " \t\r\n"), []byte("{")):
-		return decodeJSON(key, value)
+		o, err := decodeJSON(key, value)
+		if err != nil && !strings.HasPrefix(key, Root) { // flannel and others keep JSON of their own beside Kubernetes
+			return Object{Encoding: Plain}, nil
+		}
+		return o, err
 	case strings.HasPrefix(key, Root):
 		return Object{}, fmt.Errorf("decode %s: %d bytes that are neither a Kubernetes object nor encrypted", key, len(value))
 	}

@@ -158,6 +158,8 @@ func TestDecodeOfWhatIsNoPlainObject(t *testing.T) {
 		{"/registry/pods/a/b", "k8s\x00\xff\xff\xff", Object{}, "envelope"},
 		{"/registry/x.io/y/b", "{\"kind\":", Object{}, "JSON"},
 		{"/registry/x.io/y/b", "{}", Object{}, "names no kind"},
+		{"/coreos.com/network/config", `{"Network":"10.0.0.0/8"}`, Object{Encoding: Plain}, ""},
+		{"/salvor/told", `{"failing":`, Object{Encoding: Plain}, ""},
 	} {
 		got, err := Decode(k.key, []byte(k.value))
 		if (err == nil) != (k.err == "") || (err != nil && !strings.Contains(err.Error(), k.err)) {
