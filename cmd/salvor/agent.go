@@ -81,6 +81,7 @@ func (a *app) runAgent(ctx context.Context, cfg cluster.Config, rank int, once b
 	if conf.Rank < 0 {
 		conf.Rank = max(0, slices.IndexFunc(cfg.Hosts, local))
 	}
+	conf.ReadTold, conf.WriteTold = readTold(here(cfg)), writeTold(here(cfg))
 	if cfg.Backup.WebhookFile != "" {
 		conf.Notify = agent.Webhook(backup.Expand(cfg.Backup.WebhookFile))
 	}

@@ -60,8 +60,13 @@ type Config struct {
 	// Notify tells somebody of a failure and of the recovery from it; it may be
 	// nil.
 	Notify func(ctx context.Context, e Event) error
-	State  Store
-	Log    func(format string, args ...any)
+	// ReadTold and WriteTold keep what the agents of a cluster have told where all
+	// of them see it. Both may be nil, and may fail: then each goes by what it
+	// remembers itself.
+	ReadTold  func(ctx context.Context) (Told, error)
+	WriteTold func(ctx context.Context, t Told) error
+	State     Store
+	Log       func(format string, args ...any)
 	// Backoff is the first pause after a failure; it doubles up to MaxBackoff.
 	Backoff, MaxBackoff time.Duration
 	// Limit is how long a backup with its proof may take, and how long another

@@ -20,8 +20,9 @@ type Remembered struct {
 	LastBackup  string    `json:"lastBackup,omitempty"`
 	LastFailure time.Time `json:"lastFailure,omitzero"`
 	LastError   string    `json:"lastError,omitempty"`
-	Failures    int       `json:"failures"` // in a row
-	Notified    bool      `json:"notified"` // that it fails
+	Failures    int       `json:"failures"`        // in a row
+	Notified    bool      `json:"notified"`        // somebody was told that it fails
+	Alone       bool      `json:"alone,omitempty"` // and the other agents could not see that
 	// Targets are those that lack the newest backup, by name. The map is never
 	// changed, only replaced.
 	Targets map[string]Trouble `json:"targets,omitempty"`

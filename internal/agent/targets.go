@@ -20,13 +20,16 @@ type Trouble struct {
 	Since    time.Time `json:"since"`
 	Why      string    `json:"why"`
 	Notified bool      `json:"notified"`
+	Alone    bool      `json:"alone,omitempty"` // told, and the other agents could not see that
 }
 
 // targets remembers which targets lack a backup, and tells of each of them
 // once, and of its recovery. A backup that exists is no failure: nobody looks
 // for a copy that is missing for weeks unless he is told.
 func (a *Agent) targets(ctx context.Context, m Made) {
-	before, next := a.Seen().Targets, map[string]Trouble{}
+	next := map[string]Trouble{}
+	told, shared := a.told(ctx)
+	before := before(a.Seen().Targets, told.Targets, shared)
 	for _, name := range slices.Sorted(maps.Keys(m.Lacking)) {
 		t, known := before[name]
 		if !known {
@@ -34,6 +37,7 @@ func (a *Agent) targets(ctx context.Context, m Made) {
 		}
 		t.Why = m.Lacking[name]
 		if !t.Notified {
+			t.Alone = !shared
 			t.Notified = a.send(ctx, a.targetEvent("target-failure", name, m.Backup, fmt.Sprintf("backup %s has no copy on target %s: %s", m.Backup, name, t.Why)))
 		}
 		next[name] = t
@@ -48,7 +52,38 @@ func (a *Agent) targets(ctx context.Context, m Made) {
 			next[name] = t // told next time
 		}
 	}
+	if shared && len(before)+len(next) > 0 && a.share(ctx, func(t *Told) { t.Targets = together(next) }) {
+		next = together(next)
+	}
 	a.note(func(s *Seen) { s.Targets = next })
+}
+
+// before is what was told before, by whichever agent: what all share, and what
+// this one has told while that could not be had.
+func before(own, told map[string]Trouble, shared bool) map[string]Trouble {
+	if !shared {
+		return own
+	}
+	all := maps.Clone(told)
+	if all == nil {
+		all = map[string]Trouble{}
+	}
+	for name, t := range own {
+		if _, known := all[name]; !known && t.Alone {
+			all[name] = t
+		}
+	}
+	return all
+}
+
+// together are troubles that all agents see.
+func together(all map[string]Trouble) map[string]Trouble {
+	out := map[string]Trouble{}
+	for name, t := range all {
+		t.Alone = false
+		out[name] = t
+	}
+	return out
 }
 
 func (a *Agent) targetEvent(kind, target, id, text string) Event {
@@ -62,6 +97,12 @@ func (a *Agent) targetEvent(kind, target, id, text string) Event {
 func (a *Agent) lookAtTargets(ctx context.Context) {
 	known := a.Seen().Targets
 	if len(known) == 0 {
+		return
+	}
+	alone := slices.ContainsFunc(slices.Collect(maps.Values(known)), func(t Trouble) bool { return t.Alone })
+	if told, shared := a.told(ctx); shared && !alone { // the agent that has made it tells
+		a.note(func(s *Seen) { s.Targets = told.Targets })
+		a.save()
 		return
 	}
 	m, err := a.c.Work.Lacking(ctx)

@@ -97,13 +97,21 @@ func (a *Agent) lost(ctx context.Context, due time.Time, err error) error {
 func (a *Agent) failed(ctx context.Context, id string, err error) {
 	var event Event
 	now := a.c.Now()
+	told, shared := a.told(ctx)
 	a.note(func(s *Seen) {
 		s.Failures, s.LastError, s.LastFailure = s.Failures+1, err.Error(), now
+		if shared && !s.Alone {
+			s.Notified = told.Failing
+		}
 		if !s.Notified {
 			event = a.event("failure", err.Error(), s.Failures, id)
 		}
 	})
 	a.tell(ctx, event)
+	if a.Seen().Notified {
+		seen := shared && (told.Failing || a.share(ctx, func(t *Told) { t.Failing = true }))
+		a.note(func(s *Seen) { s.Alone = !seen && (s.Alone || event.Event != "") })
+	}
 	a.save()
 }
 
@@ -122,13 +130,24 @@ func (a *Agent) succeeded(ctx context.Context, id string, begin time.Time) {
 // them: backups work again, whichever agent makes them.
 func (a *Agent) recovered(ctx context.Context, id string) {
 	var event Event
+	told, shared := a.told(ctx)
 	a.note(func(s *Seen) {
+		if shared && !s.Alone {
+			s.Notified = told.Failing // another may have told of either
+		}
 		if s.Notified {
 			event = a.event("recovery", "backups work again", s.Failures, id)
 		}
 		s.Failures, s.LastError = 0, ""
 	})
 	a.tell(ctx, event)
+	if a.Seen().Notified {
+		return
+	}
+	a.note(func(s *Seen) { s.Alone = false })
+	if told.Failing {
+		a.share(ctx, func(t *Told) { t.Failing = false })
+	}
 }
 
 func (a *Agent) save() {

@@ -101,3 +101,9 @@ func (t *Turn) End(ctx context.Context) error {
 	_, err := t.c.c.Revoke(ctx, t.lease)
 	return failed("give the turn back", err)
 }
+
+// Put writes one small key of Salvor's own; it needs a quorum.
+func (c *Client) Put(ctx context.Context, key, value string) error {
+	_, err := c.c.Put(ctx, key, value)
+	return failed("write key "+key, err)
+}
