@@ -163,6 +163,49 @@ func (c *control) ask(method, path, body string) error {
 	return nil
 }
 
+// leases lets a controller manager hold its lease, then vanish.
+func (c *control) leases() {
+	c.t.Helper()
+	// The kubeconfigs' certificates are of no authority that this server knows.
+	reader := `"roleRef":{"apiGroup":"rbac.authorization.k8s.io","kind":"ClusterRole","name":"cluster-admin"},"subjects":[{"kind":"User","name":"system:anonymous","apiGroup":"rbac.authorization.k8s.io"}]}`
+	const bindings = "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings"
+	if err := c.post(bindings, `{"apiVersion":"rbac.authorization.k8s.io/v1","kind":"ClusterRoleBinding","metadata":{"name":"reader"},`+reader); err != nil {
+		c.t.Fatal(err)
+	}
+	if o := c.node(context.Background()).Objects.Value; !o.Leases.OK || len(o.Leases.Value) != 0 || o.LeasesAt.IsZero() {
+		c.t.Errorf("nobody has held a lease yet: %+v at %s", o.Leases, o.LeasesAt)
+	}
+	lease := func(renewed time.Time) string {
+		return `{"apiVersion":"coordination.k8s.io/v1","kind":"Lease","metadata":{"name":"kube-controller-manager","namespace":"kube-system"},"spec":{"holderIdentity":"cp-1_x","leaseDurationSeconds":15,"renewTime":"` +
+			renewed.UTC().Format("2006-01-02T15:04:05.000000Z") + `"}}`
+	}
+	const path = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases"
+	if err := c.post(path, lease(time.Now())); err != nil {
+		c.t.Fatal(err)
+	}
+	o := c.node(context.Background()).Objects.Value
+	if l := o.Leases.Value; len(l) != 1 || l[0].Holder != "cp-1_x" || o.LeasesAt.Sub(l[0].Renewed).Abs() > time.Minute {
+		c.t.Errorf("held: %+v at %s", o.Leases, o.LeasesAt)
+	}
+	if f, ok := diagnosed(c.master)[diagnose.LeaseUnrenewed]; ok {
+		c.t.Errorf("renewed now, and yet %v", f.Evidence)
+	}
+	if err := c.ask(http.MethodDelete, path+"/kube-controller-manager", ""); err != nil {
+		c.t.Fatal(err)
+	}
+	if err := c.post(path, lease(time.Now().Add(-time.Hour))); err != nil {
+		c.t.Fatal(err)
+	}
+	if f, ok := diagnosed(c.master)[diagnose.LeaseUnrenewed]; !ok || f.Subject != "kube-controller-manager" {
+		c.t.Error("nobody renews, and nothing is found")
+	}
+	for _, p := range []string{path + "/kube-controller-manager", bindings + "/reader"} {
+		if err := c.ask(http.MethodDelete, p, ""); err != nil {
+			c.t.Fatal(err)
+		}
+	}
+}
+
 // TestRealAPIServer breaks a real API server over a real etcd and wants each
 // fault told apart: flag, etcd, key, certificate.
 func TestRealAPIServer(t *testing.T) {
@@ -183,6 +226,7 @@ func TestRealAPIServer(t *testing.T) {
 			t.Errorf("healthy, and yet %s: %v", not, f.Evidence)
 		}
 	}
+	c.leases()
 	c.keep("", "")
 	if err := c.post("/api/v1/namespaces/default/secrets", `{"apiVersion":"v1","kind":"Secret","metadata":{"name":"sealed"},"data":{"a":"Yg=="}}`); err != nil {
 		t.Fatal(err)
