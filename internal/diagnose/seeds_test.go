@@ -156,3 +156,73 @@ func TestSeedLargestDB(t *testing.T) {
 	}
 	mustForbidRestore(t, d)
 }
+
+// The same power cut with clocks that are right: certificates had expired long
+// before, and only the restart showed it. The version is one that loses data on a
+// power cut of all members.
+func TestSeedPowerCutCertificates(t *testing.T) {
+	w := stories.Control()
+	for _, n := range []string{"m1", "m2", "m3"} {
+		w.Dead(n).Damaged(n, cluster.DamageTornTail)
+		w.M(n).Process = cluster.Is(cluster.ProcessFacts{Running: true, PID: 5, Version: "3.5.4"})
+		w.M(n).Live = cluster.Unknown[cluster.LiveMember]("transport: authentication handshake failed: x509: certificate has expired or is not yet valid")
+		for i := range w.M(n).Certificates {
+			w.M(n).Certificates[i].Value.NotAfter = w.Facts.At.Add(-40 * 24 * time.Hour)
+		}
+	}
+	d := diagnose.Diagnose(w.Facts)
+	if d.Scenario != diagnose.CertsExpired || d.Cause == nil || d.Cause.Code != diagnose.CertExpired || d.Level.Data != diagnose.D0 {
+		t.Errorf("%s %s, cause %+v", d.Scenario, d.Level, d.Cause)
+	}
+	if _, ok := find(d, diagnose.ClockSkew); ok {
+		t.Error("the clock is blamed, which is right")
+	}
+	mustForbidRestore(t, d)
+}
+
+// Had the disks been lost in truth: the file of 16:00, not that of 04:00.
+func TestSeedTwoFiles(t *testing.T) {
+	w := stories.Control()
+	w.Gone("m1", "m2", "m3")
+	w.Snapshot(60)
+	early, late := &w.Facts.Hosts[0].Snapshots[0], &w.Facts.Hosts[0].Snapshots[1]
+	*late = *early
+	early.Path, early.Modified, early.DB.Value.Revision = "/backup/etcd/etcd-snapshot-20240315.db", w.Facts.At.Add(-17*time.Hour), 60
+	late.Path, late.Modified = "/backup/etcd/etcd-snapshot-20240315-2.db", w.Facts.At.Add(-5*time.Hour)
+	if c, ok := diagnose.Diagnose(w.Facts).Chosen(); !ok || c.Path != late.Path {
+		t.Errorf("chose %+v", c)
+	}
+	late.Trailer = cluster.TrailerWrong // unless it is broken, which its table does not show
+	if c, ok := diagnose.Diagnose(w.Facts).Chosen(); !ok || c.Path != early.Path {
+		t.Errorf("with the newer one flipped: %+v", c)
+	}
+}
+
+// Two halves of a control plane that each name a leader of their own: the pods
+// of kube-system were deleted by force for it.
+func TestSeedSplit(t *testing.T) {
+	w := stories.Control()
+	stories.Alone(w, "m3")
+	w.Objects("m3").Leases.Value[0].Holder = "hm3_c"
+	d := diagnose.Diagnose(w.Facts)
+	f, ok := find(d, diagnose.LeadersDisagree)
+	if !ok || len(f.CausedBy) == 0 || d.Cause.Code != diagnose.SingleMemberBoot || d.Scenario != diagnose.Impostor {
+		t.Errorf("%s, cause %+v, leases %+v", d.Scenario, d.Cause, f)
+	}
+	mustForbidRestore(t, d)
+}
+
+// Most nodes go at the same time while etcd serves: nothing is put back.
+func TestSeedManyNodes(t *testing.T) {
+	w := stories.Control()
+	w.EachObjects(func(o *cluster.APIObjects) {
+		for i := range o.Nodes.Value {
+			o.Nodes.Value[i].Ready, o.Nodes.Value[i].Why = false, "NodeStatusUnknown: Kubelet stopped posting node status."
+		}
+	})
+	d := diagnose.Diagnose(w.Facts)
+	if d.Cause == nil || d.Cause.Code != diagnose.NodesDown || d.Level.Data != diagnose.D0 {
+		t.Errorf("%s %s, cause %+v", d.Scenario, d.Level, d.Cause)
+	}
+	mustForbidRestore(t, d)
+}
