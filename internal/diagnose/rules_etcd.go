@@ -238,25 +238,30 @@ func parseVersion(s string) (version, bool) {
 	return v, true
 }
 
-// versionFinder finds living members whose version a test hits.
-func versionFinder(v view, hit func(version) bool) []sighting {
+// versionFinder finds members whose version a test hits: as living ones say, and,
+// if stopped is wanted, as the program of those that do not answer says.
+func versionFinder(v view, stopped bool, hit func(version) bool) []sighting {
 	var out []sighting
 	for _, m := range v.members {
-		if l := m.facts.Live; l.OK {
-			if n, ok := parseVersion(l.Value.Version); ok && hit(n) {
-				out = append(out, sighting{m.cfg.Name, []any{l.Value.Version}, []string{m.cfg.Name + " runs etcd " + l.Value.Version}})
-			}
+		text, said := m.facts.Live.Value.Version, " runs etcd "
+		if p := m.facts.Process; !m.facts.Live.OK && p.OK && stopped {
+			text, said = p.Value.Version, "'s program is etcd "
+		}
+		if n, ok := parseVersion(text); ok && hit(n) {
+			out = append(out, sighting{m.cfg.Name, []any{text}, []string{m.cfg.Name + said + text}})
 		}
 	}
 	return out
 }
 
+// findVersionHazard looks at stopped members, too: it is the crash that does the
+// harm, and what they hold has to be compared once they serve.
 func findVersionHazard(v view) []sighting {
-	return versionFinder(v, func(n version) bool { return n[0] == 3 && n[1] == 5 && n[2] <= 5 })
+	return versionFinder(v, true, func(n version) bool { return n[0] == 3 && n[1] == 5 && n[2] <= 5 })
 }
 
 func findVersionZombies(v view) []sighting {
-	return versionFinder(v, func(n version) bool { return n[0] == 3 && n[1] == 5 && n[2] > 5 && n[2] <= 25 })
+	return versionFinder(v, false, func(n version) bool { return n[0] == 3 && n[1] == 5 && n[2] > 5 && n[2] <= 25 })
 }
 
 func findVersionsMixed(v view) []sighting {

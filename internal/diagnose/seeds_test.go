@@ -177,6 +177,9 @@ func TestSeedPowerCutCertificates(t *testing.T) {
 	if _, ok := find(d, diagnose.ClockSkew); ok {
 		t.Error("the clock is blamed, which is right")
 	}
+	if _, ok := find(d, diagnose.VersionHazard); !ok {
+		t.Error("3.5.4 after a power cut of all, and nobody says that the members have to be compared")
+	}
 	mustForbidRestore(t, d)
 }
 

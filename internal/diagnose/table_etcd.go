@@ -47,7 +47,7 @@ func etcdRules() []rule {
 			references: []string{"gardener/etcd-backup-restore#1061", "kubernetes/kubernetes#93280"}},
 		{code: RequestTooLarge, severity: Warning, needs: []Need{NeedLogs}, find: findSigns(cluster.SaidTooLarge), rate: rateSign, passing: true,
 			messages: []string{"etcdserver: request is too large"}},
-		{code: VersionHazard, severity: Warning, needs: []Need{NeedLive}, find: findVersionHazard, versions: "etcd 3.5.0 to 3.5.2 (crash under load), ≤3.5.5 (defragmentation)",
+		{code: VersionHazard, severity: Warning, needs: []Need{NeedLive, NeedProcess}, find: findVersionHazard, versions: "etcd 3.5.0 to 3.5.2 (crash under load), ≤3.5.5 (defragmentation)",
 			references: []string{"etcd-io/etcd#13766", "etcd-io/etcd#14139"}},
 		{code: VersionZombies, severity: Info, needs: []Need{NeedLive}, find: findVersionZombies, versions: "etcd 3.5.0 to 3.5.25 before an upgrade to 3.6", references: []string{"etcd-io/etcd#20793", "etcd-io/etcd#20967"}},
 		{code: VersionsMixed, severity: Warning, needs: []Need{NeedLive}, find: findVersionsMixed},
