@@ -32,9 +32,18 @@ func hazardCaches(v view, in []hazardous) []sighting {
 		}
 	}
 	for _, k := range v.kubes() {
+		why := ""
+		for _, a := range k.node.APIServers {
+			if a.Direct && (a.Layer == cluster.LayerHTTP || a.Layer == cluster.LayerTLS) {
+				why = a.URL + " answers"
+			}
+		}
 		if p, runs := k.facts.Running.Value["kube-apiserver"]; k.facts.Running.OK && runs {
+			why = fmt.Sprintf("kube-apiserver runs (PID %d)", p.PID)
+		}
+		if why != "" {
 			list = append(list, k.host)
-			evidence = append(evidence, fmt.Sprintf("%s: kube-apiserver runs (PID %d)", k.host, p.PID))
+			evidence = append(evidence, k.host+": "+why)
 		}
 	}
 	return each(in, list, evidence)

@@ -2,9 +2,11 @@ package diagnose
 
 import (
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"testing"
 
 	"github.com/salvor-project/salvor/internal/say"
@@ -55,5 +57,43 @@ func TestPages(t *testing.T) {
 		if string(got) != want {
 			t.Errorf("docs/%s is not what the table says: go test ./internal/diagnose -run TestPages -update", name)
 		}
+	}
+}
+
+// TestHazardTable holds the list of what hurts after a restore (docs/PITFALLS.md)
+// against the table: no number is missing, every class is one, and every hazard
+// has its line.
+func TestHazardTable(t *testing.T) {
+	b, err := os.ReadFile(filepath.Join("..", "..", "docs", "PITFALLS.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	known := map[string]bool{}
+	for _, c := range Codes() {
+		known[string(c)] = true
+	}
+	told, numbers := map[string]bool{}, 0
+	_, text, _ := strings.Cut(string(b), "\n## What lies in the data")
+	named := regexp.MustCompile("`([a-z0-9]+(?:-[a-z0-9]+)+)`")
+	for line := range strings.Lines(text) {
+		found := named.FindAllStringSubmatch(line, -1)
+		if strings.HasPrefix(line, "| P") {
+			if numbers++; !strings.HasPrefix(line, fmt.Sprintf("| P%d |", numbers)) || len(found) == 0 {
+				t.Errorf("line %d of the list: %s", numbers, line)
+			}
+		}
+		for _, f := range found {
+			if told[f[1]] = true; !known[f[1]] {
+				t.Errorf("there is no class %s", f[1])
+			}
+		}
+	}
+	for c := range known {
+		if strings.HasPrefix(c, "hazard-") && !told[c] {
+			t.Errorf("%s is not in the list", c)
+		}
+	}
+	if numbers != 24 {
+		t.Errorf("the list ends at P%d", numbers)
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/salvor-project/salvor/internal/cluster"
+	"github.com/salvor-project/salvor/internal/datadir"
 	"github.com/salvor-project/salvor/internal/diagnose"
 	"github.com/salvor-project/salvor/internal/kube"
 )
@@ -93,6 +94,7 @@ func TestStoredHazards(t *testing.T) {
 		}
 	}
 	c.live()
+	serving := c.node(context.Background())
 	c.kill("kube-apiserver")
 	if err := c.procs["etcd"].Process.Signal(syscall.SIGTERM); err != nil { // so that the db has everything
 		t.Fatal(err)
@@ -130,6 +132,45 @@ func TestStoredHazards(t *testing.T) {
 		len(h.Value.Pods["cp-1"]) != 1 || !slices.Equal(h.Value.Nodes, []string{"cp-1", "ghost"}) {
 		t.Errorf("%+v", h.Value)
 	}
+	c.remember(serving, h)
+}
+
+// remember wants the three hazards of what clients remember told of a candidate:
+// its db and objects, and the machine as it was while its API server served.
+func (c *control) remember(serving cluster.NodeFacts, h cluster.Known[cluster.Hazards]) {
+	c.t.Helper()
+	s, err := datadir.InspectSnapshot(c.t.Context(), filepath.Join(c.root, "var/lib/etcd/member/snap/db"))
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	s.Trailer, s.Hazards, s.Modified = cluster.TrailerGood, h, time.Now() // as a saved one
+	m := cluster.Member{Name: "cp-1", Host: "cp-1", DataDir: "/var/lib/etcd", PeerURLs: s.DB.Value.Members[0].PeerURLs}
+	f := cluster.Facts{At: time.Now(), Config: c.cfg}
+	f.Config.Hosts, f.Config.Members = []cluster.Host{{Name: "cp-1", Via: cluster.ViaSSH}}, []cluster.Member{m}
+	f.Hosts = []cluster.HostFacts{{Name: "cp-1", Reached: cluster.Is(cluster.HostInfo{Clock: time.Now()}), Node: serving, Snapshots: []cluster.SnapshotFacts{s},
+		Members:   []cluster.MemberFacts{{Name: "cp-1", Process: cluster.Is(cluster.ProcessFacts{}), Disk: cluster.Is(cluster.DataDir{State: cluster.DirAbsent}), Live: cluster.Unknown[cluster.LiveMember]("refused")}},
+		Witnesses: []cluster.WitnessFacts{{Path: "/w", Revision: cluster.Is(s.DB.Value.Revision + 7), At: time.Now()}}}}
+	wants := func(codes ...diagnose.Code) {
+		c.t.Helper()
+		d := diagnose.Diagnose(f)
+		got := map[diagnose.Code]string{}
+		for _, x := range d.Findings {
+			got[x.Code] = strings.Join(x.Evidence, "; ")
+		}
+		for _, code := range []diagnose.Code{diagnose.HazardRevision, diagnose.HazardCaches, diagnose.HazardKubelets} {
+			if (got[code] != "") != slices.Contains(codes, code) {
+				c.t.Errorf("%s: %q (%s)", code, got[code], d.Scenario)
+			}
+		}
+		if e := got[diagnose.HazardKubelets]; e != "" && !strings.Contains(e, "node ghost is in the data and not in salvor.yaml") {
+			c.t.Error(e)
+		}
+	}
+	wants(diagnose.HazardRevision, diagnose.HazardCaches, diagnose.HazardKubelets)
+	// Nothing is newer, no API server runs, every node is at hand and stopped.
+	f.Hosts[0].Witnesses, f.Hosts[0].Node.APIServers = nil, nil
+	f.Config.Kubernetes.Nodes = append(f.Config.Kubernetes.Nodes, cluster.Node{Host: "ghost"})
+	wants()
 }
 
 // live wants what the API tells while it serves.
