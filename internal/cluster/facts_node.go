@@ -103,9 +103,12 @@ type KubernetesFacts struct {
 	// so that their pods do not run. ParkedBy is the case whose mirrored journal
 	// on this machine says that it held one of them back and did not let it go;
 	// empty when none says so.
-	Parked   Known[[]Manifest]        `json:"parked,omitzero"`
-	ParkedBy string                   `json:"parkedBy,omitempty"`
-	Certs    []KubeCertificate        `json:"certificates,omitempty"`
+	Parked   Known[[]Manifest] `json:"parked,omitzero"`
+	ParkedBy string            `json:"parkedBy,omitempty"`
+	Certs    []KubeCertificate `json:"certificates,omitempty"`
+	// Served are the certificates that the kubelet, the controller manager and the
+	// scheduler show at their own ports: not those of the disk after a renewal.
+	Served   []KubeCertificate        `json:"served,omitempty"`
 	Identity []Fingerprint            `json:"identity,omitempty"`
 	Kubelet  Known[ServiceFacts]      `json:"kubelet"`
 	Runtime  Known[ServiceFacts]      `json:"runtime"`
@@ -119,6 +122,8 @@ type KubernetesFacts struct {
 type Seen struct {
 	PID   int       `json:"pid"`
 	Since time.Time `json:"since,omitzero"`
+	// Command is that of a component of the control plane, without secrets.
+	Command []string `json:"command,omitempty"`
 }
 
 // Manifest is one file in the folder of static pods, whatever its name: the

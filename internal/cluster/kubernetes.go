@@ -123,3 +123,12 @@ func (c Config) APIServers() []Node {
 	}
 	return out
 }
+
+// IsComponent tells the programs of a control plane that static pods run.
+func IsComponent(program string) bool {
+	switch program {
+	case "etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler":
+		return true
+	}
+	return false
+}

@@ -38,6 +38,7 @@ const (
 	KubeconfigExpired    Code = "kubeconfig-cert-expired"
 	FrontProxyExpired    Code = "front-proxy-client-cert-expired"
 	KubeCertNotYetValid  Code = "kube-cert-not-yet-valid"
+	ComponentCertExpired Code = "component-serving-cert-expired"
 	KubeCertExpiring     Code = "kube-cert-expiring"
 	RenewalPartial       Code = "cert-renewal-partial"
 	CertNotIssuedByCA    Code = "cert-not-issued-by-ca"
@@ -62,6 +63,7 @@ const (
 	ManifestDuplicate Code = "static-pod-manifest-duplicate"
 	ManifestFiles     Code = "static-pod-file-missing"
 	HeldBack          Code = "held-back-by-salvor"
+	RunsOtherFlags    Code = "static-pod-runs-other-flags"
 
 	// etcd: data at rest.
 	DataDirLost    Code = "etcd-data-dir-lost"

@@ -208,13 +208,7 @@ func master(k kubeView) bool {
 	return false
 }
 
-func controlPlane(name string) bool {
-	switch name {
-	case "etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler":
-		return true
-	}
-	return false
-}
+func controlPlane(name string) bool { return cluster.IsComponent(name) }
 
 func findManifestFiles(v view) []sighting {
 	var out []sighting

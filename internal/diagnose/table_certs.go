@@ -30,6 +30,8 @@ func certificateRules() []rule {
 		kube(FrontProxyExpired, Warning, findKube(expiredOf("front-proxy-client")), "x509: certificate has expired", "APIService … 503"),
 		{code: KubeCertNotYetValid, severity: Critical, needs: []Need{NeedKubeCerts, NeedHost}, causes: []Code{ClockSkew}, find: findKube(earlyOf()),
 			messages: []string{"current time … is before …", "remote error: tls: expired certificate"}},
+		{code: ComponentCertExpired, severity: Info, needs: []Need{NeedKubeCerts, NeedHost}, causes: []Code{ClockSkew}, find: findComponentCerts,
+			messages: []string{"x509: certificate has expired or is not yet valid", "Error from server: Get \"https://…:10250/containerLogs/…\": tls: failed to verify certificate"}},
 		{code: KubeCertExpiring, severity: Warning, needs: []Need{NeedKubeCerts}, find: findKube(soonOf())},
 		{code: APIServesOldCert, severity: Warning, needs: []Need{NeedKubeCerts, NeedAPIServers}, causes: []Code{APICertExpired}, find: findAPIServesOld,
 			references: []string{"kubernetes/kubernetes#102556", "kubesphere/kubesphere#6185"}},

@@ -20,6 +20,8 @@ func nodeRules() []rule {
 			references: []string{"kubernetes/kubernetes#55596", "kubernetes/kubernetes#136962"}},
 		{code: HeldBack, severity: Critical, needs: []Need{NeedManifests}, find: findHeldBack},
 		{code: ManifestMissing, severity: Critical, needs: []Need{NeedManifests}, causes: []Code{ManifestBroken}, find: findManifestMissing},
+		{code: RunsOtherFlags, severity: Warning, needs: []Need{NeedManifests, NeedKubernetes}, causes: []Code{ManifestDuplicate, HeldBack, RuntimeDown, KubeletDown, KubeletCertExpired}, find: findOtherFlags, passing: true,
+			references: []string{"kubernetes/kubernetes#55596"}},
 		{code: ManifestFiles, severity: Critical, needs: []Need{NeedManifests}, find: findManifestFiles,
 			messages: []string{"open …: no such file or directory"}},
 		{code: ImageMissing, severity: Critical, needs: []Need{NeedLogs}, find: findImageMissing, rate: rateSign, passing: true,

@@ -66,6 +66,7 @@ func (m machine) kubernetes(ctx context.Context) cluster.Known[cluster.Kubernete
 		k.Runtime = fact(ctx, func() cluster.Known[cluster.ServiceFacts] { return m.runtime(ctx) })
 	})
 	wg.Go(func() { k.Running = got(ctx, m.running) })
+	wg.Go(func() { k.Served = m.servedByComponents(ctx) })
 	wg.Go(func() { k.Restarts = got(ctx, m.restarts) })
 	wg.Wait()
 	k.Encrypt = fact(ctx, func() cluster.Known[cluster.EncryptionFacts] { return m.encryption(k.Manifests) })

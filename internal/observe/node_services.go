@@ -10,10 +10,12 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/salvor-project/salvor/internal/cluster"
 	"github.com/salvor-project/salvor/internal/cri"
+	"github.com/salvor-project/salvor/internal/pki"
 )
 
 // kubelet tells the state of the kubelet: its unit, its process, and whether
@@ -168,6 +170,9 @@ func (m machine) running() (map[string]cluster.Seen, error) {
 			continue
 		}
 		p := cluster.Seen{PID: pid}
+		if cluster.IsComponent(name) {
+			p.Command = RedactArgs(strings.Split(strings.TrimSuffix(string(b), "\x00"), "\x00"))
+		}
 		if info, err := os.Stat(filepath.Join(proc, e.Name())); err == nil {
 			p.Since = info.ModTime().UTC()
 		}
@@ -215,4 +220,29 @@ func newestLog(dir string) (int, bool) {
 		}
 	}
 	return best, found
+}
+
+// servedByComponents asks the ports of the machine's own components for the
+// certificate that they show. A port that does not answer shows none: whether its
+// component runs is told elsewhere.
+func (m machine) servedByComponents(ctx context.Context) []cluster.KubeCertificate {
+	if !m.real() {
+		return nil
+	}
+	ports := []struct{ role, url string }{{"kubelet", "https://127.0.0.1:10250"}, {"kube-controller-manager", "https://127.0.0.1:10257"}, {"kube-scheduler", "https://127.0.0.1:10259"}}
+	found := make([]cluster.Known[cluster.Certificate], len(ports))
+	var wg sync.WaitGroup
+	for i, p := range ports {
+		wg.Go(func() {
+			found[i] = got(ctx, func() (cluster.Certificate, error) { return pki.Served(ctx, p.url, p.role) })
+		})
+	}
+	wg.Wait()
+	var out []cluster.KubeCertificate
+	for i, p := range ports {
+		if found[i].OK {
+			out = append(out, cluster.KubeCertificate{Role: p.role, Path: found[i].Value.Source, Certificate: found[i]})
+		}
+	}
+	return out
 }

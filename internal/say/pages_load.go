@@ -56,6 +56,32 @@ var pagesLoad = map[string]entry{
 		"Emptying the data dir, or restoring an older backup: it holds the same keys' cluster without today's objects.",
 		"清空数据目录，或恢复更旧的备份：丢掉的是今天的对象。"},
 
+	"title.component-serving-cert-expired": {
+		"A component shows a certificate that has ended",
+		"组件提供的证书已过期"},
+	"finding.component-serving-cert-expired": {
+		"%[1]s: %[2]s shows at %[3]s a certificate that ended at %[4]s. Logs, exec and metrics fail where it is verified; nothing else does.",
+		"%[1]s：%[2]s 在 %[3]s 提供的证书已于 %[4]s 过期。只有会校验它的日志、exec 与指标受影响。"},
+	"repair.component-serving-cert-expired": {
+		"Restart the component: controller manager and scheduler make a new one; the kubelet does when kubelet.crt and kubelet.key are moved aside, or rotates it (serverTLSBootstrap) once its request is approved.",
+		"重启组件：controller-manager 与 scheduler 会重新生成；kubelet 需移开 kubelet.crt 与 kubelet.key，或启用 serverTLSBootstrap 并批准其请求。"},
+	"wrong.component-serving-cert-expired": {
+		"Taking it for the reason of an outage of the API.",
+		"把它当成 API 中断的原因。"},
+
+	"title.static-pod-runs-other-flags": {
+		"A static pod does not run as its manifest says",
+		"静态 Pod 未按其清单运行"},
+	"finding.static-pod-runs-other-flags": {
+		"%[1]s: %[2]s runs without %[3]s and with %[4]s: the manifest has not come into force, or another file did.",
+		"%[1]s：%[2]s 运行时缺少 %[3]s，却带有 %[4]s：该清单没有生效，或生效的是另一个文件。"},
+	"repair.static-pod-runs-other-flags": {
+		"Wait a minute after a change; then look whether the kubelet runs and reads this folder. Moving the manifest out for 20 s and back makes it start anew.",
+		"改动后等一分钟；再看 kubelet 是否在运行、是否读取此目录。将清单移出 20 秒再移回会重新启动。"},
+	"wrong.static-pod-runs-other-flags": {
+		"Editing again and again what nobody reads.",
+		"反复编辑没人读的文件。"},
+
 	"title.leader-leases-disagree": {
 		"API servers disagree about who leads",
 		"各 API server 对谁是 leader 说法不一"},

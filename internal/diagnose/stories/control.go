@@ -111,10 +111,11 @@ func machineOf(n string) cluster.NodeFacts {
 		Running: cluster.Is(map[string]cluster.Seen{})}
 	var manifests []cluster.Manifest
 	for _, p := range []string{"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"} {
-		k.Running.Value[p] = cluster.Seen{PID: 1}
-		manifests = append(manifests, cluster.Manifest{Path: "/etc/kubernetes/manifests/" + p + ".yaml", Pod: cluster.Is(cluster.StaticPod{Name: p, Namespace: "kube-system", Command: []string{p}})})
+		k.Running.Value[p] = cluster.Seen{PID: 1, Command: []string{"/usr/bin/" + p, "--v=2"}}
+		manifests = append(manifests, cluster.Manifest{Path: "/etc/kubernetes/manifests/" + p + ".yaml", Pod: cluster.Is(cluster.StaticPod{Name: p, Namespace: "kube-system", Command: []string{p, "--v=2"}})})
 	}
 	k.Manifests = cluster.Is(manifests)
+	k.Served = []cluster.KubeCertificate{{Role: "kubelet", Path: "served:https://127.0.0.1:10250", Certificate: cluster.Is(goodCert("served:https://127.0.0.1:10250", "kubelet", n))}}
 	for _, role := range []string{"ca", "etcd-ca", "front-proxy-ca", "apiserver", "apiserver-etcd-client", "apiserver-kubelet-client", "front-proxy-client", "kubelet-client", "kubeconfig"} {
 		path := "/etc/kubernetes/pki/" + role + ".crt"
 		k.Certs = append(k.Certs, cluster.KubeCertificate{Role: role, Path: path, Certificate: cluster.Is(goodCert(path, role, n)), Authority: "/ca.crt", Issued: cluster.Is(true), KeyFits: cluster.Is(true)})

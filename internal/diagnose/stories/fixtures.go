@@ -112,6 +112,7 @@ func certificateFixtures() []Fixture {
 		kube(diagnose.KubeconfigExpired, "kubeconfig"),
 		kube(diagnose.FrontProxyExpired, "front-proxy-client"),
 		{diagnose.KubeCertNotYetValid, func(w *World) { w.Cert("m2", "apiserver").Certificate.Value.NotBefore = at().Add(time.Hour) }},
+		{diagnose.ComponentCertExpired, func(w *World) { w.Kube("m2").Served[0].Certificate.Value.NotAfter = at().Add(-time.Hour) }},
 		{diagnose.KubeCertExpiring, func(w *World) { w.Cert("m2", "apiserver").Certificate.Value.NotAfter = at().Add(48 * time.Hour) }},
 		{diagnose.APIServesOldCert, func(w *World) { w.API("m2").Certificate.Value.SHA256 = "sha-old" }},
 		{diagnose.RenewalPartial, func(w *World) { w.Outdated("apiserver", "m2", "m3") }},
@@ -176,6 +177,9 @@ func nodeFixtures() []Fixture {
 			delete(w.Kube("m2").Running.Value, "kube-scheduler")
 		}},
 		{diagnose.ManifestBroken, func(w *World) { (*manifests(w))[1].Pod = cluster.Unknown[cluster.StaticPod]("yaml: line 3") }},
+		{diagnose.RunsOtherFlags, func(w *World) {
+			w.Kube("m2").Running.Value["kube-apiserver"] = cluster.Seen{PID: 7, Command: []string{"kube-apiserver", "--v=2", "--insecure-port=0"}}
+		}},
 		{diagnose.ManifestDuplicate, func(w *World) {
 			bak := (*manifests(w))[1]
 			bak.Path += ".bak"

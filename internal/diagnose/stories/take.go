@@ -144,6 +144,7 @@ func takeKube(node *cluster.NodeFacts, n diagnose.Need) bool {
 			k.Certs[i].Certificate = cluster.Unknown[cluster.Certificate]("taken")
 			k.Certs[i].Issued, k.Certs[i].KeyFits = cluster.Known[bool]{}, cluster.Known[bool]{}
 		}
+		k.Served = nil
 	case diagnose.NeedIdentity:
 		for i := range k.Identity {
 			taken(&k.Identity[i].Digest)
