@@ -34,6 +34,9 @@ type APIObjects struct {
 	Hooks Known[[]string] `json:"hooks,omitzero"`
 	// Pods are the uids of the pods that the API has on this machine's node.
 	Pods Known[[]string] `json:"pods,omitzero"`
+	// Missing are objects of kube-system and kube-public that kubeadm made and that
+	// are not there; not asked where kubeadm did not make the machine.
+	Missing Known[Names] `json:"missing,omitzero"`
 	// Leases are those by which the controllers of the control plane agree who
 	// of them works, as this API server gives them; those that do not exist are
 	// left out. LeasesAt is when they were there, by the asking machine's clock.

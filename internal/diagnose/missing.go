@@ -187,7 +187,7 @@ func hostFact(h cluster.HostFacts, n Need) []string {
 // objectsFact gives the reasons why parts of what the API says are unknown.
 func objectsFact(o cluster.APIObjects) []string {
 	var out []string
-	for _, why := range []string{o.Nodes.Why, o.Endpoints.Why, o.LostClaims.Why, o.Terminating.Why, o.Unavailable.Why, o.Closed.Why, o.Hooks.Why, o.Pods.Why, o.Leases.Why} {
+	for _, why := range []string{o.Nodes.Why, o.Endpoints.Why, o.LostClaims.Why, o.Terminating.Why, o.Unavailable.Why, o.Closed.Why, o.Hooks.Why, o.Pods.Why, o.Leases.Why, o.Missing.Why} {
 		if why != "" {
 			out = append(out, o.URL+": "+why)
 		}

@@ -260,6 +260,14 @@ func findVersionHazard(v view) []sighting {
 	return versionFinder(v, true, func(n version) bool { return n[0] == 3 && n[1] == 5 && n[2] <= 5 })
 }
 
+// findVersionRace finds versions in which a defragmentation that meets a snapshot
+// from the leader damages the db. What is worse already is told as that.
+func findVersionRace(v view) []sighting {
+	return versionFinder(v, false, func(n version) bool {
+		return n[0] == 3 && (n[1] == 4 && n[2] <= 37 || n[1] == 5 && n[2] > 5 && n[2] <= 22 || n[1] == 6 && n[2] <= 4)
+	})
+}
+
 func findVersionZombies(v view) []sighting {
 	return versionFinder(v, false, func(n version) bool { return n[0] == 3 && n[1] == 5 && n[2] > 5 && n[2] <= 25 })
 }

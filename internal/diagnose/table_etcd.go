@@ -49,6 +49,7 @@ func etcdRules() []rule {
 			messages: []string{"etcdserver: request is too large"}},
 		{code: VersionHazard, severity: Warning, needs: []Need{NeedLive, NeedProcess}, find: findVersionHazard, versions: "etcd 3.5.0 to 3.5.2 (crash under load), ≤3.5.5 (defragmentation)",
 			references: []string{"etcd-io/etcd#13766", "etcd-io/etcd#14139"}},
+		{code: VersionRace, severity: Info, needs: []Need{NeedLive}, find: findVersionRace, versions: "etcd ≤3.4.37, 3.5.6 to 3.5.22, 3.6.0 to 3.6.4", references: []string{"etcd-io/etcd#20653"}},
 		{code: VersionZombies, severity: Info, needs: []Need{NeedLive}, find: findVersionZombies, versions: "etcd 3.5.0 to 3.5.25 before an upgrade to 3.6", references: []string{"etcd-io/etcd#20793", "etcd-io/etcd#20967"}},
 		{code: VersionsMixed, severity: Warning, needs: []Need{NeedLive}, find: findVersionsMixed},
 	}

@@ -169,3 +169,18 @@ func (c *Client) ElectionLease(ctx context.Context, name string) (Lease, bool, e
 	}
 	return Lease{Holder: l.Spec.HolderIdentity, Renewed: l.Spec.RenewTime}, err == nil, err
 }
+
+// MissingObjects names those of a list of paths of objects that the API server
+// says do not exist.
+func (c *Client) MissingObjects(ctx context.Context, paths []string) ([]string, error) {
+	var out []string
+	for _, p := range paths {
+		_, err := c.Do(ctx, http.MethodGet, p, nil, nil)
+		if status := (*StatusError)(nil); errors.As(err, &status) && status.Code == http.StatusNotFound {
+			out = append(out, p)
+		} else if err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}

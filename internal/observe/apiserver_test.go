@@ -180,6 +180,25 @@ func (c *control) leases() {
 			renewed.UTC().Format("2006-01-02T15:04:05.000000Z") + `"}}`
 	}
 	const path = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases"
+	if o := c.node(context.Background()).Objects.Value; o.Missing.OK || o.Missing.Why != "" {
+		c.t.Errorf("kubeadm did not make this machine: %+v", o.Missing)
+	}
+	c.write("/var/lib/kubelet/kubeadm-flags.env", nil)
+	config := func(name string) string {
+		return `{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"` + name + `"}}`
+	}
+	if err := c.post("/api/v1/namespaces/kube-system/configmaps", config("kubelet-config")); err != nil {
+		c.t.Fatal(err)
+	}
+	if n := c.node(context.Background()).Objects.Value.Missing; n.Value.Count != 3 || n.Value.First[1] != "kube-system/configmaps/kubeadm-config" {
+		c.t.Errorf("missing: %+v", n)
+	}
+	if f := diagnosed(c.master)[diagnose.EssentialsMissing]; len(f.Evidence) != 3 {
+		c.t.Errorf("missing: %+v", f)
+	}
+	if err := os.Remove(filepath.Join(c.root, "var/lib/kubelet/kubeadm-flags.env")); err != nil {
+		c.t.Fatal(err)
+	}
 	if err := c.post(path, lease(time.Now())); err != nil {
 		c.t.Fatal(err)
 	}

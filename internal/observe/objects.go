@@ -3,6 +3,7 @@ package observe
 import (
 	"context"
 	"net"
+	"os"
 	"path/filepath"
 	"slices"
 	"sort"
@@ -113,6 +114,9 @@ func (m machine) askObjects(ctx context.Context, c *kube.Client, server string, 
 			o.LeasesAt = time.Now().UTC()
 		})
 		wg.Go(func() { o.Hooks = got(ctx, func() ([]string, error) { return c.HookNames(ctx) }) })
+		if m.byKubeadm() {
+			names(&o.Missing, func(ctx context.Context) ([]string, error) { return missing(ctx, c) })
+		}
 		names(&o.LostClaims, c.LostClaims)
 		names(&o.Unavailable, c.Unavailable)
 		names(&o.Terminating, func(ctx context.Context) ([]string, error) { return c.Terminating(ctx, time.Now().Add(-endingLong)) })
@@ -191,4 +195,22 @@ func leases(ctx context.Context, c *kube.Client) ([]cluster.LeaseState, error) {
 		}
 	}
 	return out, nil
+}
+
+// byKubeadm tells a machine that kubeadm has made a node, or kubespray with it.
+func (m machine) byKubeadm() bool {
+	_, err := os.Stat(m.at(kubeletDir + "/kubeadm-flags.env"))
+	return err == nil
+}
+
+// missing names what kubeadm puts into kube-system, nothing else brings back, and
+// the next join, upgrade, or pod needs.
+func missing(ctx context.Context, c *kube.Client) ([]string, error) {
+	const core = "/api/v1/namespaces/kube-system/"
+	list, err := c.MissingObjects(ctx, []string{core + "configmaps/kubeadm-config", core + "configmaps/kubelet-config", core + "services/kube-dns",
+		"/api/v1/namespaces/kube-public/configmaps/cluster-info"})
+	for i, p := range list {
+		list[i] = strings.TrimPrefix(p, "/api/v1/namespaces/")
+	}
+	return list, err
 }

@@ -82,6 +82,32 @@ var pagesLoad = map[string]entry{
 		"Editing again and again what nobody reads.",
 		"反复编辑没人读的文件。"},
 
+	"title.kube-system-objects-missing": {
+		"Objects of kube-system are gone",
+		"kube-system 的对象缺失"},
+	"finding.kube-system-objects-missing": {
+		"%[2]s objects that kubeadm made are not there: %[3]s. Nothing brings them back by itself; joins, upgrades and names fail for it.",
+		"kubeadm 创建的 %[2]s 个对象不见了：%[3]s。没有什么会自动重建它们；join、升级与域名解析会因此失败。"},
+	"repair.kube-system-objects-missing": {
+		"Take them out of a snapshot (`salvor snapshot get`), or let `kubeadm init phase upload-config all`, `addon coredns` and `bootstrap-token` make them again.",
+		"从快照里取出（`salvor snapshot get`），或用 `kubeadm init phase upload-config all`、`addon coredns`、`bootstrap-token` 重建。"},
+	"wrong.kube-system-objects-missing": {
+		"Restoring the whole cluster for a few objects.",
+		"为几个对象恢复整个集群。"},
+
+	"title.etcd-version-defrag-race": {
+		"This etcd may damage its db in a defragmentation",
+		"此版本的 etcd 在 defrag 时可能损坏 db"},
+	"finding.etcd-version-defrag-race": {
+		"%[1]s runs etcd %[2]s, in which a defragmentation that meets a snapshot from the leader damages the db.",
+		"%[1]s 运行 etcd %[2]s：defrag 与来自 leader 的快照相遇时会损坏 db。"},
+	"repair.etcd-version-defrag-race": {
+		"Upgrade to 3.5.23, 3.6.5 or later; until then do not defragment a member that is catching up.",
+		"升级到 3.5.23、3.6.5 或更新；在此之前不要对正在追赶的成员做 defrag。"},
+	"wrong.etcd-version-defrag-race": {
+		"Defragmenting a member that has just joined.",
+		"对刚加入的成员做 defrag。"},
+
 	"title.leader-leases-disagree": {
 		"API servers disagree about who leads",
 		"各 API server 对谁是 leader 说法不一"},

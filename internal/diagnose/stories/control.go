@@ -53,7 +53,7 @@ func goodObjects(n string) cluster.APIObjects {
 	}
 	none := cluster.Is(cluster.Names{})
 	return cluster.APIObjects{URL: "https://10.0.0." + n[1:] + ":6443", Nodes: cluster.Is(nodes), Endpoints: cluster.Is([]string{"10.0.0.1", "10.0.0.2", "10.0.0.3"}),
-		LostClaims: none, Terminating: none, Unavailable: none, Closed: cluster.Is([]cluster.Webhook{{Object: "MutatingWebhookConfiguration/kruise", Name: "mpod.kb.io",
+		LostClaims: none, Missing: none, Terminating: none, Unavailable: none, Closed: cluster.Is([]cluster.Webhook{{Object: "MutatingWebhookConfiguration/kruise", Name: "mpod.kb.io",
 			Service: "kruise-system/kruise", Hits: []string{"pods"}, Backend: true}}), Hooks: cluster.Is([]string{"mpod.kb.io"}), Pods: cluster.Is([]string{"11111111-" + n}), LeasesAt: at(),
 		Leases: cluster.Is([]cluster.LeaseState{{Name: "kube-controller-manager", Holder: "hm1_a", Renewed: at().Add(-time.Second)}, {Name: "kube-scheduler", Holder: "hm2_b", Renewed: at().Add(-2 * time.Second)}})}
 }

@@ -306,6 +306,7 @@ func serviceFixtures() []Fixture {
 		{diagnose.VersionHazard, version("3.5.4", "m1", "m2", "m3")},
 		{diagnose.VersionZombies, version("3.5.20", "m1", "m2", "m3")},
 		{diagnose.VersionsMixed, version("3.5.30", "m2")},
+		{diagnose.VersionRace, func(w *World) { w.M("m2").Live.Value.Version = "3.6.4" }},
 		{diagnose.Defragmenting, func(w *World) { w.M("m2").Metrics.Value.Defragmenting = true }},
 		{diagnose.DiskSlow, func(w *World) { w.M("m2").Metrics.Value.FsyncP99 = 4.096 }},
 		{diagnose.LateHeartbeats, func(w *World) { w.Said("m2", "etcd", cluster.SaidLateHeartbeat, 40) }},

@@ -26,6 +26,7 @@ func objectFixtures() []Fixture {
 		each(diagnose.NodesDown, func(o *cluster.APIObjects) { gone(o, "hm1", "hm2", "worker-1") }),
 		each(diagnose.NodesNotReady, func(o *cluster.APIObjects) { gone(o, "worker-1") }),
 		each(diagnose.ClaimsLost, func(o *cluster.APIObjects) { o.LostClaims = two }),
+		each(diagnose.EssentialsMissing, func(o *cluster.APIObjects) { o.Missing = two }),
 		each(diagnose.NamespaceStuck, func(o *cluster.APIObjects) { o.Terminating = two }),
 		each(diagnose.AggregatedAPIDown, func(o *cluster.APIObjects) { o.Unavailable = two }),
 		each(diagnose.HookBackendDown, func(o *cluster.APIObjects) { o.Closed.Value[0].Backend = false }),
