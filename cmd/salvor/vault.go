@@ -47,6 +47,7 @@ targets and the private key instead:
 
   salvor vault ls --target 's3://BUCKET/PREFIX?endpoint=https://HOST' --identity KEY.txt
   salvor vault get --target /mnt/tape --identity KEY.txt --snapshot snap.db --bundle plane/
+  salvor vault put-back --target /mnt/tape --identity KEY.txt     # keys and manifests, onto bare machines
 
 A target is a folder, s3://BUCKET[/PREFIX]?endpoint=URL (keys from the
 environment, AWS_ACCESS_KEY_ID, or credentials=FILE) or
@@ -59,7 +60,7 @@ sftp://USER@HOST/PATH?identity=FILE&knownHosts=FILE.
 	f := c.PersistentFlags()
 	o.addFlags(c)
 	f.StringVar(&o.signingKey, "signing-key", "", "file of the key that signs manifests")
-	c.AddCommand(a.vaultInitCommand(&o), a.vaultListCommand(&o), a.vaultStatusCommand(&o), a.vaultGetCommand(&o), a.vaultCheckCommand(&o),
+	c.AddCommand(a.vaultInitCommand(&o), a.vaultListCommand(&o), a.vaultStatusCommand(&o), a.vaultGetCommand(&o), a.vaultPutBackCommand(&o), a.vaultCheckCommand(&o),
 		a.vaultProveCommand(&o), a.vaultPruneCommand(&o), a.vaultHoldCommand(&o), a.vaultReleaseCommand(&o), a.vaultCompleteCommand(&o), a.vaultKeyCommand(&o))
 	return c
 }

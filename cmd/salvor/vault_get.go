@@ -90,6 +90,9 @@ func (a *app) candidate(ctx context.Context, v *backup.Vault, name string, g get
 	}
 	for _, c := range all {
 		if (name == "" || c.ID == name) && len(c.Here) > 0 {
+			if name == "" {
+				a.noteFurther(c, all)
+			}
 			return c, nil
 		}
 	}
@@ -101,6 +104,25 @@ func (a *app) candidate(ctx context.Context, v *backup.Vault, name string, g get
 	}
 	_, err = pick(vault.Catalogue{}, name)
 	return backup.Candidate{}, err
+}
+
+// noteFurther names the backup whose data goes furthest beyond that of the chosen
+// one: it is not proven, or it was made after a clock had been set back.
+func (a *app) noteFurther(chosen backup.Candidate, all []backup.Candidate) {
+	best := chosen
+	for _, c := range all {
+		if c.Cluster.ID != "" && c.Cluster.ID == chosen.Cluster.ID && c.Revision > best.Revision && !c.Failed && len(c.Here) > 0 {
+			best = c
+		}
+	}
+	if best.ID == chosen.ID || a.output == "json" {
+		return
+	}
+	why := "is not proven"
+	if best.Proven != nil {
+		why = "is proven and bears an older time: a clock was set back"
+	}
+	fmt.Fprintf(a.err, "backup %s holds more, up to revision %d and not only %d; it %s. To take it, name it.\n", best.ID, best.Revision, chosen.Revision, why)
 }
 
 func (a *app) vaultGet(ctx context.Context, v *backup.Vault, name string, g getOptions, t *transfer) error {

@@ -44,6 +44,10 @@ func Methods(version string) host.Methods {
 		methodBundle:       method(collect),
 		methodData:         method(data),
 		methodFetched:      method(fetched),
+		methodLook:         method(lookBare),
+		methodQuiet:        method(quiet),
+		methodPut:          method(put),
+		methodPutDone:      method(putDone),
 	}
 }
 
