@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"github.com/salvor-project/salvor/lab/machine"
-	"github.com/salvor-project/salvor/lab/state"
 	"github.com/salvor-project/salvor/test/s3server"
 )
 
@@ -47,8 +46,8 @@ func TestNightBare(t *testing.T) {
 	b.ledger.close()
 	v.reinstalled()
 	b.newOperator()
-	b.run("salvor", "vault", "get", "--target", v.target, "--identity", v.key, "--bundle", "plane", "--salvor-yaml", "salvor.yaml")
-	v.putBack()
+	out := b.run("salvor", "vault", "put-back", "--target", v.target, "--identity", v.key, "--yes")
+	b.Logf("%s", out)
 	v.recover(id)
 }
 
@@ -227,25 +226,6 @@ rm -rf /var/lib/salvor /etc/kubernetes /etc/etcd.env /etc/ssl/etcd /var/lib/kube
 	for _, m := range v.planes() {
 		if out, err := v.on(m, line); err != nil {
 			v.Fatalf("reinstall %s: %v: %s", m, err, out)
-		}
-	}
-}
-
-// putBack puts each machine's files into their places, as docs/VAULT.md says.
-func (v *safe) putBack() {
-	v.Helper()
-	ssh := filepath.Join(state.Dir(), "ssh")
-	for _, m := range v.lab.ControlPlanes() {
-		cmd := exec.Command("ssh", "-i", filepath.Join(ssh, "id_ed25519"), "-o", "UserKnownHostsFile="+filepath.Join(ssh, "known_hosts"), "-o", "BatchMode=yes",
-			"root@"+m.Addr, "tar -xp -C / && systemctl daemon-reload")
-		files, err := os.Open(filepath.Join(v.dir, "plane", "hosts", m.Name+".tar"))
-		if err != nil {
-			v.Fatal(err)
-		}
-		cmd.Stdin = files
-		out, err := cmd.CombinedOutput()
-		if err = errors.Join(err, files.Close()); err != nil {
-			v.Fatalf("put the files of %s back: %v\n%s", m.Name, err, out)
 		}
 	}
 }
