@@ -46,6 +46,8 @@ func TestWhatIsPastIsNotTold(t *testing.T) {
 		{"a key that was missed an hour ago", func(w *stories.World) {
 			w.SaidAt("m1", "kube-apiserver", cluster.SaidNoEncryptionKey, 3, w.Facts.At.Add(-time.Hour))
 		}, diagnose.APICannotDecrypt, false},
+		{"a cache that was behind for a moment", func(w *stories.World) { w.Said("m1", "kube-apiserver", cluster.SaidRVTooLarge, 1) }, diagnose.RVRegressed, false},
+		{"clients that have seen more", func(w *stories.World) { w.Said("m1", "kubelet", cluster.SaidRVTooLarge, 20) }, diagnose.RVRegressed, true},
 	} {
 		w := stories.Control()
 		c.world(w)

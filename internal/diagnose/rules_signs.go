@@ -333,25 +333,29 @@ func merged(all []sighting) []sighting {
 	return out
 }
 
-// fights is how many conflicts make a quarrel: some are ordinary.
-const fights = 50
+// How often something has to be said that is ordinary when it is said once:
+// conflicts that make a quarrel, a cache that is behind, a heartbeat that is late.
+const (
+	fights      = 50
+	regressions = 5
+	lateBeats   = 5
+)
+
+// often keeps the signs that were counted so often.
+func often(all []said, least int) []said {
+	return slices.DeleteFunc(all, func(s said) bool { return s.sign.Count < least })
+}
 
 func findFights(v view) []sighting {
-	var out []said
-	for _, s := range v.said(cluster.SaidObjectModified) {
-		if s.sign.Count >= fights {
-			out = append(out, s)
-		}
-	}
-	return gatherSigns(out)
+	return gatherSigns(often(v.said(cluster.SaidObjectModified), fights))
+}
+
+// findRegressed finds clients that have seen a later revision than the API has.
+// They ask again and again; a cache that is behind for a moment is said once.
+func findRegressed(v view) []sighting {
+	return gatherSigns(often(v.said(cluster.SaidRVTooLarge), regressions))
 }
 
 func findLateHeartbeats(v view) []sighting {
-	var out []said
-	for _, s := range components(v.said(cluster.SaidLateHeartbeat), "etcd") {
-		if s.sign.Count >= 5 {
-			out = append(out, s)
-		}
-	}
-	return gatherSigns(out)
+	return gatherSigns(often(components(v.said(cluster.SaidLateHeartbeat), "etcd"), lateBeats))
 }

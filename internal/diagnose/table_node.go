@@ -54,7 +54,7 @@ func apiRules() []rule {
 			messages: []string{"failing or missing response from https://…", "FailedDiscoveryCheck"}},
 		{code: FrontProxyRejected, severity: Warning, needs: []Need{NeedLogs}, causes: []Code{FrontProxyExpired, FrontProxyDiffers}, find: findSigns(cluster.SaidFrontProxy), rate: rateSign, passing: true,
 			messages: []string{"x509: certificate signed by unknown authority (… \"front-proxy-ca\")"}},
-		{code: RVRegressed, severity: Critical, needs: []Need{NeedLogs}, find: findSigns(cluster.SaidRVTooLarge), rate: rateSign, passing: true,
+		{code: RVRegressed, severity: Critical, needs: []Need{NeedLogs}, causes: []Code{APICannotDecrypt}, find: findRegressed, rate: rateSign, passing: true,
 			messages: []string{"Too large resource version: …, current: …"}, references: []string{"kubernetes/kubernetes#107457", "kubernetes/kubernetes#118501", "etcd-io/etcd#16028"}},
 		{code: ControllersFight, severity: Warning, needs: []Need{NeedLogs}, causes: []Code{RVRegressed}, find: findFights, rate: rateSign, passing: true,
 			messages: []string{"the object has been modified; please apply your changes to the latest version"}, references: []string{"kubernetes/kubernetes#95958"}},
