@@ -182,7 +182,7 @@ func TestDiagnosedMore(t *testing.T) {
 func (b *bench) all(faults []fault) {
 	b.Helper()
 	b.init()
-	b.waits(time.Minute, healthy(nil))
+	b.waits(4*time.Minute, healthy(nil))
 	b.capture(fault{})
 	t := b.T
 	for _, f := range faults {
