@@ -91,6 +91,14 @@ func TestLookAlikes(t *testing.T) {
 					w.API(n).Layer, w.API(n).Ready = cluster.LayerNone, cluster.Unknown[cluster.APIHealth]("not reached")
 				}
 			}, diagnose.APIDown, []diagnose.Code{diagnose.BalancerDown}}}},
+		{"the load balancer shows another's certificate", func(w *stories.World) { w.Outer().Certificate.Value.Issuer = "CN=another" }, []decided{
+			{nothing, diagnose.BalancerOther, []diagnose.Code{diagnose.BalancerDown}},
+			{func(w *stories.World) { // the kubelets' port, from everywhere
+				for _, n := range []string{"m1", "m2", "m3"} {
+					w.Balancer(n).Certificate, w.Balancer(n).Ready = w.Outer().Certificate, cluster.Is(cluster.APIHealth{Status: 404})
+				}
+				w.Outer().Ready = cluster.Is(cluster.APIHealth{Status: 404})
+			}, diagnose.BalancerDown, []diagnose.Code{diagnose.BalancerUnready}}}},
 		{"a member's data dir is empty", func(w *stories.World) { w.Gone("m2") }, []decided{
 			{nothing, diagnose.DataDirLost, []diagnose.Code{diagnose.DataDirUnmounted}},
 			{func(w *stories.World) { w.M("m2").Mount.Value.Expected = "/d/m2" }, diagnose.DataDirUnmounted, nil}}},

@@ -144,16 +144,22 @@ func findBalancerDown(v view) []sighting {
 				alive = len(v.outside(true))
 			}
 		}
-		if a.api.Layer == cluster.LayerHTTP || alive == 0 || v.cutOff(a.host) && v.reachedInside(a.api.URL) {
+		why := a.api.Why
+		if v.strange(a.api) {
+			why = fmt.Sprintf("no API server of this control plane: it shows %s of %s, and is not ready", a.api.Certificate.Value.Subject, a.api.Certificate.Value.Issuer)
+		} else if a.api.Layer == cluster.LayerHTTP {
 			continue
 		}
-		line := fmt.Sprintf("from %s: %s (%s): %s works, then: %s", a.host, a.api.URL, a.api.Named, a.api.Layer, a.api.Why)
+		if alive == 0 || v.cutOff(a.host) && v.reachedInside(a.api.URL) {
+			continue
+		}
+		line := fmt.Sprintf("from %s: %s (%s): %s works, then: %s", a.host, a.api.URL, a.api.Named, a.api.Layer, why)
 		if i, told := at[a.api.URL]; told {
 			out[i].evidence = append(out[i].evidence, line)
 			continue
 		}
 		at[a.api.URL] = len(out)
-		out = append(out, sighting{a.api.URL, []any{a.host, a.api.Layer, a.api.Why, alive},
+		out = append(out, sighting{a.api.URL, []any{a.host, a.api.Layer, why, alive},
 			[]string{fmt.Sprintf("asked directly, %d API server(s) are ready", alive), line}})
 	}
 	return out
@@ -163,7 +169,7 @@ func findBalancerDown(v view) []sighting {
 // tried.
 func (v view) reachedInside(u string) bool {
 	for _, a := range v.apis(false) {
-		if a.api.URL == u && a.api.Layer == cluster.LayerHTTP {
+		if a.api.URL == u && a.api.Layer == cluster.LayerHTTP && !v.strange(a.api) {
 			return true
 		}
 	}
@@ -203,7 +209,7 @@ func findBalancerNotFromUs(v view) []sighting {
 func findBalancerUnready(v view) []sighting {
 	var out []sighting
 	for _, a := range v.balancers() {
-		if a.api.Ready.OK && !a.api.Ready.Value.OK && v.serving() > 0 {
+		if a.api.Ready.OK && !a.api.Ready.Value.OK && v.serving() > 0 && !v.strange(a.api) {
 			out = append(out, sighting{a.api.URL, []any{a.host, v.serving()},
 				[]string{fmt.Sprintf("from %s: %s/readyz says %d (%s); %d API server(s) are ready", a.host, a.api.URL, a.api.Ready.Value.Status,
 					strings.Join(a.api.Ready.Value.Failed, ", "), v.serving())}})
@@ -215,19 +221,32 @@ func findBalancerUnready(v view) []sighting {
 // findBalancerOther finds an address behind which a certificate is shown that
 // no API server of this control plane has: another cluster answers there.
 func findBalancerOther(v view) []sighting {
-	issuers := map[string]bool{}
-	for _, a := range v.apis(true) {
-		if a.api.Certificate.OK {
-			issuers[a.api.Certificate.Value.Issuer] = true
-		}
-	}
 	var out []sighting
 	for _, a := range append(v.apis(false), v.outside(false)...) {
-		c := a.api.Certificate
-		if len(issuers) > 0 && c.OK && !issuers[c.Value.Issuer] {
+		if c := a.api.Certificate; v.foreignIssuer(a.api) {
 			out = append(out, sighting{a.api.URL, []any{c.Value.Subject, c.Value.Issuer},
 				[]string{fmt.Sprintf("from %s: %s shows %s of %s", a.host, a.api.URL, c.Value.Subject, c.Value.Issuer)}})
 		}
 	}
-	return out
+	return merged(out)
+}
+
+// foreignIssuer tells that a certificate is shown that was issued by nobody who
+// issued those of the API servers.
+func (v view) foreignIssuer(a cluster.APIServer) bool {
+	known := false
+	for _, own := range v.apis(true) {
+		if c := own.api.Certificate; c.OK {
+			if known = true; c.Value.Issuer == a.Certificate.Value.Issuer {
+				return false
+			}
+		}
+	}
+	return known && a.Certificate.OK
+}
+
+// strange tells that somebody answers who is no API server: neither the
+// certificate nor the answer is one's.
+func (v view) strange(a cluster.APIServer) bool {
+	return a.Layer == cluster.LayerHTTP && !ready(a) && v.foreignIssuer(a)
 }

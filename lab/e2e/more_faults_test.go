@@ -18,7 +18,7 @@ func moreFaults(b *bench) []fault {
 	add(fault{name: "certificate of another key", breaks: []string{"change-key", p[0]}, want: diagnose.CertKeyMismatch, subject: p[0], scenario: diagnose.Degraded, allowed: diagnose.ActRepair,
 		also: []diagnose.Code{diagnose.APIServesOldCert}})
 	add(fault{name: "encryption keys differ", breaks: []string{"lose-encryption-key", p[0], p[1], "leave=own"}, want: diagnose.EncryptionDiffers, scenario: diagnose.Degraded, allowed: diagnose.ActRepair})
-	add(fault{name: "balancer before the wrong port", breaks: []string{"mislead-balancer", "port=10250"}, want: diagnose.BalancerOther})
+	add(fault{name: "balancer before the wrong port", breaks: []string{"mislead-balancer", "port=10250"}, want: diagnose.BalancerOther, cause: diagnose.BalancerDown, scenario: diagnose.Degraded, allowed: diagnose.ActRepair})
 	add(fault{name: "balancer without checks", breaks: []string{"mislead-balancer"}, want: diagnose.BalancerUnready, cause: diagnose.APICannotDecrypt,
 		do:   func(b *bench) { b.breaks("lose-encryption-key", p[2]) },
 		undo: func(b *bench) { b.run("lab", "heal", "lose-encryption-key") }})
