@@ -1,6 +1,9 @@
 package e2e
 
 import (
+	"os"
+	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/salvor-project/salvor/internal/diagnose"
@@ -23,6 +26,8 @@ func moreFaults(b *bench) []fault {
 		do:   func(b *bench) { b.breaks("lose-encryption-key", p[2]) },
 		undo: func(b *bench) { b.run("lab", "heal", "lose-encryption-key") }})
 	add(fault{name: "disk filling", breaks: []string{"fill-disk", p[1], "left=400000000"}, want: diagnose.DiskFilling, subject: m[1]})
+	add(fault{name: "machine given up", breaks: []string{"power-cut", p[2]}, do: func(b *bench) { b.edit("  - name: "+p[2]+"\n    via:", "  - name: "+p[2]+"\n    gone: true\n    via:") },
+		undo: func(b *bench) { b.edit("    gone: true\n", "") }, want: diagnose.HostGivenUp, subject: p[2], scenario: diagnose.Degraded, allowed: diagnose.ActRepair})
 	add(fault{name: "node not ready", breaks: []string{"stop-unit", "worker-1", "unit=kubelet"}, want: diagnose.NodesNotReady, cause: diagnose.KubeletDown, subject: "worker-1",
 		scenario: diagnose.Degraded, limit: 2 * time.Minute})
 	add(fault{name: "all kubelets stopped", breaks: append([]string{"stop-unit"}, append(p, "worker-1", "unit=kubelet")...), want: diagnose.NodesDown, cause: diagnose.KubeletDown,
@@ -33,4 +38,21 @@ func moreFaults(b *bench) []fault {
 		add(fault{name: "key file missing", breaks: []string{"remove-file", p[1]}, want: diagnose.ManifestFiles, subject: p[1], scenario: diagnose.Degraded, allowed: diagnose.ActRepair})
 	}
 	return all
+}
+
+// edit changes salvor.yaml as the operator would.
+func (b *bench) edit(from, to string) {
+	b.Helper()
+	path := filepath.Join(b.dir, "salvor.yaml")
+	text, err := os.ReadFile(path)
+	if err != nil {
+		b.Fatal(err)
+	}
+	changed := strings.Replace(string(text), from, to, 1)
+	if changed == string(text) {
+		b.Fatalf("salvor.yaml does not say %q", from)
+	}
+	if err := os.WriteFile(path, []byte(changed), 0o600); err != nil {
+		b.Fatal(err)
+	}
 }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/salvor-project/salvor/internal/cluster"
+	"github.com/salvor-project/salvor/internal/diagnose"
 	"github.com/salvor-project/salvor/internal/etcd"
 	"github.com/salvor-project/salvor/lab/state"
 )
@@ -204,6 +205,7 @@ func TestResumed(t *testing.T) {
 	b.sees("majority-lost")
 	begin := time.Now()
 	b.killAt("fence-component", "recover", "--yes", "--accept-loss", "unknown")
+	b.capture(fault{want: diagnose.HeldBack})
 	for _, moment := range []string{"put-in-place", "await-api"} {
 		b.forget()
 		b.killAt(moment, "resume")
