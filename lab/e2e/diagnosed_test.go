@@ -166,7 +166,7 @@ func healthy(lingers []diagnose.Code) func(answer) error {
 func TestDiagnosed(t *testing.T) {
 	b := standing(t)
 	if b.layout == "kubeadm" {
-		b.all(append(machineFaults(b), staticPodFaults(b)...))
+		b.all(append(staticPodFaults(b), machineFaults(b)...))
 		return
 	}
 	b.all(append(externalFaults(b), machineFaults(b)...))
