@@ -67,8 +67,8 @@ lint: linter ## Run the linters and the import rules
 # One lab at a time, on this box, as root; it is put up when it is not there.
 # The last line that each prints is how the time of the recovery was spent.
 LAB_TESTS := stopped member-lost majority-lost power-cut all-lost machine-dead resumed late-member partitioned rolled-back fence-holds night night-bare agent-pod
-# Not yet whole, and therefore not in lab-test: every fault, diagnosed.
-LAB_MORE  := diagnosed
+# Not yet whole, and therefore not in lab-test: every fault, diagnosed; and the rarer ones.
+LAB_MORE  := diagnosed diagnosed-more
 LAB_KUBEADM  := $(addprefix lab-kubeadm-,$(LAB_TESTS))
 LAB_EXTERNAL := $(addprefix lab-external-,$(LAB_TESTS))
 LAB_ALL      := $(LAB_KUBEADM) $(LAB_EXTERNAL) $(addprefix lab-kubeadm-,$(LAB_MORE)) $(addprefix lab-external-,$(LAB_MORE))
@@ -79,7 +79,7 @@ lab-test: ## Wreck and recover real machines in every way, on both layouts (root
 	@for t in $(LAB_KUBEADM) $(LAB_EXTERNAL); do $(MAKE) --no-print-directory $$t || exit 1; done
 
 # One fault after the other, each with its healing.
-lab-kubeadm-diagnosed lab-external-diagnosed: LAB_TIMEOUT = 90m
+$(foreach l,kubeadm external,lab-$(l)-diagnosed lab-$(l)-diagnosed-more): LAB_TIMEOUT = 90m
 
 .PHONY: $(LAB_ALL)
 $(LAB_ALL):
@@ -102,7 +102,7 @@ capture: ## Break real programs and keep what Salvor sees, for the rules' tests
 .PHONY: lab-capture
 lab-capture: ## The same with the lab's machines (root, Linux)
 	@new=$$(mktemp -d) && trap 'rm -rf "$$new"' EXIT && export SALVOR_CAPTURE="$$new" && \
-	$(MAKE) --no-print-directory lab-kubeadm-diagnosed lab-external-diagnosed && cp -v "$$new"/* $(CAPTURED)
+	$(MAKE) --no-print-directory $(foreach l,kubeadm external,lab-$(l)-diagnosed lab-$(l)-diagnosed-more) && cp -v "$$new"/* $(CAPTURED)
 
 .PHONY: fmt
 fmt: linter ## Format the code
