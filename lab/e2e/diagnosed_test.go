@@ -169,7 +169,7 @@ func TestDiagnosed(t *testing.T) {
 		b.all(append(staticPodFaults(b), machineFaults(b)...))
 		return
 	}
-	b.all(append(externalFaults(b), machineFaults(b)...))
+	b.all(externalFaults(b))
 }
 
 // TestDiagnosedMore: the same with faults that are rarer, or mild.

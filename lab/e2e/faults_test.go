@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"slices"
 	"time"
 
 	"github.com/salvor-project/salvor/internal/diagnose"
@@ -49,15 +50,24 @@ func machineFaults(b *bench) []fault {
 	return all
 }
 
-// externalFaults are those of an etcd that systemd runs.
+// externalFaults are those of an etcd that systemd runs, and of machines those to
+// which it makes a difference.
 func externalFaults(b *bench) []fault {
 	p, m := b.planes(), b.members()
-	return []fault{
+	all := []fault{
 		{name: "etcd stopped", breaks: []string{"stop-unit", p[1], "unit=etcd"}, want: diagnose.MemberStopped, subject: m[1], scenario: diagnose.Stopped, allowed: diagnose.ActStart},
 		{name: "etcd masked", breaks: []string{"mask-unit", p[2], "unit=etcd"}, want: diagnose.MemberStopped, subject: m[2]},
 		{name: "etcd's certificates expired", breaks: []string{"expire-certs", p[0], "of=etcd"}, want: diagnose.CertExpired, subject: m[0], scenario: diagnose.CertsExpired, allowed: diagnose.ActRenewCerts},
 		{name: "setting that etcd refuses", breaks: []string{"bad-setting", p[1]}, want: diagnose.EtcdBadFlag, subject: m[1], says: "ETCD_HEARTBEAT_INTERVAL", allowed: diagnose.ActRepair},
 	}
+	differs := []string{"etcd frozen", "partition both ways", "partition inwards", "partition outwards", "etcd's alarm", "disk full", "disk read-only", "machine without power",
+		"kubelet stopped", "containerd stopped", "API server's certificate expired", "manifest deleted", "bad flag", "all API servers frozen", "encryption key lost", "balancer down"}
+	for _, f := range machineFaults(b) {
+		if slices.Contains(differs, f.name) {
+			all = append(all, f)
+		}
+	}
+	return all
 }
 
 // staticPodFaults are those of an etcd that a kubelet runs.
