@@ -80,6 +80,6 @@ func staticPodFaults(b *bench) []fault {
 		{name: "peer certificate expired", breaks: []string{"expire-certs", p[2], "of=etcd-peer"}, want: diagnose.CertExpired, subject: p[2], scenario: diagnose.CertsExpired, allowed: diagnose.ActRenewCerts},
 		{name: "server certificate expired", breaks: []string{"expire-certs", p[1], "of=etcd-server"}, want: diagnose.CertExpired, subject: p[1], allowed: diagnose.ActRenewCerts},
 		{name: "API server's etcd client certificate expired", breaks: []string{"expire-certs", p[0], "of=etcd-client"}, want: diagnose.APIEtcdClientExpired, subject: p[0], allowed: diagnose.ActRepair},
-		{name: "all of etcd's certificates expired", breaks: append([]string{"expire-certs"}, append(p, "of=etcd")...), want: diagnose.CertExpired, scenario: diagnose.CertsExpired, allowed: diagnose.ActRenewCerts},
+		{name: "all of etcd's certificates expired", breaks: append([]string{"expire-certs"}, append(p, "of=etcd")...), want: diagnose.CertExpired, scenario: diagnose.CertsExpired, allowed: diagnose.ActRenewCerts, beside: []diagnose.Code{diagnose.APIEtcdClientExpired}},
 	}
 }
