@@ -48,6 +48,10 @@ func TestWhatIsPastIsNotTold(t *testing.T) {
 		}, diagnose.APICannotDecrypt, false},
 		{"a cache that was behind for a moment", func(w *stories.World) { w.Said("m1", "kube-apiserver", cluster.SaidRVTooLarge, 1) }, diagnose.RVRegressed, false},
 		{"clients that have seen more", func(w *stories.World) { w.Said("m1", "kubelet", cluster.SaidRVTooLarge, 20) }, diagnose.RVRegressed, true},
+		{"another leader of the same term", func(w *stories.World) { w.M("m2").Live.Value.Leader = '2' }, diagnose.MembersDisagree, true},
+		{"an election between two answers", func(w *stories.World) {
+			w.M("m2").Live.Value.Leader, w.M("m2").Live.Value.Term = '2', w.M("m1").Live.Value.Term+1
+		}, diagnose.MembersDisagree, false},
 	} {
 		w := stories.Control()
 		c.world(w)

@@ -95,14 +95,17 @@ func findLearners(v view) []sighting {
 // two names, or a member whose API shows another identity than its disk.
 func findDisagreement(v view) []sighting {
 	s := sighting{subject: "etcd"}
-	leaders, lists, ids := map[cluster.ID]bool{}, map[string]bool{}, map[cluster.ID]string{}
+	leaders, lists, ids := map[uint64]cluster.ID{}, map[string]bool{}, map[cluster.ID]string{}
 	for _, m := range v.members {
 		if !m.facts.Live.OK || !v.sameLineage(m) {
 			continue
 		}
 		l := m.facts.Live.Value
-		if l.Leader != 0 {
-			leaders[l.Leader] = true
+		// Of different terms one is only older: there was an election in between.
+		if other, told := leaders[l.Term]; told && l.Leader != 0 && other != l.Leader {
+			s.evidence = append(s.evidence, fmt.Sprintf("leaders %s and %s are named of term %d", other, l.Leader, l.Term))
+		} else if l.Leader != 0 {
+			leaders[l.Term] = l.Leader
 		}
 		if l.Members.OK {
 			lists[listKey(l.Members.Value)] = true
@@ -114,9 +117,6 @@ func findDisagreement(v view) []sighting {
 		if d := m.facts.Disk; d.OK && d.Value.MemberID.OK && d.Value.MemberID.Value != l.MemberID {
 			s.evidence = append(s.evidence, fmt.Sprintf("%s answers as member %s, its data dir is that of %s: check clientURLs and dataDir", m.cfg.Name, l.MemberID, d.Value.MemberID.Value))
 		}
-	}
-	if len(leaders) > 1 {
-		s.evidence = append(s.evidence, fmt.Sprintf("%d leaders are named", len(leaders)))
 	}
 	if len(lists) > 1 {
 		s.evidence = append(s.evidence, fmt.Sprintf("%d different member lists are held", len(lists)))
