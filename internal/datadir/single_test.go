@@ -75,6 +75,7 @@ func TestSingleMember(t *testing.T) {
 	t.Run("stopped", c.inspectStopped)
 	t.Run("snapshot", c.snapshots)
 	t.Run("objects", c.objectsAreThoseThatLive)
+	t.Run("in use", c.unlocked)
 	t.Run("snapshots in one reading", c.snapshotsInOnePass)
 	t.Run("not a snapshot", notSnapshots)
 	t.Run("changes", c.changes)
