@@ -1,12 +1,15 @@
 package datadir_test
 
 import (
+	"encoding/binary"
+	"os"
 	"path/filepath"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/salvor-project/salvor/internal/cluster"
 	"github.com/salvor-project/salvor/internal/datadir"
+	"go.etcd.io/etcd/api/v3/mvccpb"
 	clientv3 "go.etcd.io/etcd/client/v3"
 	savesnap "go.etcd.io/etcd/client/v3/snapshot"
 	"go.uber.org/zap"
@@ -44,5 +47,64 @@ func TestChangedObjects(t *testing.T) {
 	}
 	if db := must(datadir.Head(ctx, path))(t); db.Revision != live.Revision || len(db.Members) != 1 {
 		t.Errorf("%+v", db)
+	}
+}
+
+// TestChangesAreCountedAlike holds the reading of the last pages alone against a
+// reading of everything, from every revision on.
+func TestChangesAreCountedAlike(t *testing.T) {
+	root := t.TempDir()
+	m := newMembers(t, root, 1)[0]
+	start(t, m)
+	workload(t, m.client, 120)
+	revision := must(m.client.Get(t.Context(), "leased"))(t).Header.Revision
+	m.stop()
+	db := dbOf(m.dir)
+	list := func(at int64) map[string]int64 {
+		out := map[string]int64{}
+		if at == 0 {
+			return out // nothing was there
+		}
+		err := datadir.Each(t.Context(), db, at, func(kv *mvccpb.KeyValue) error {
+			out[string(kv.Key)] = kv.ModRevision
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return out
+	}
+	after := list(revision)
+	for since := int64(0); since <= revision+1; since += 1 + since/9 {
+		got := must(datadir.ChangesSince(t.Context(), db, since))(t)
+		before := list(min(since, revision))
+		want := cluster.Changes{Since: since, Revisions: max(0, revision-since)}
+		for key, mod := range after {
+			if before[key] != mod {
+				want.Changed++
+			}
+		}
+		for key := range before {
+			if _, there := after[key]; !there {
+				want.Deleted++
+			}
+		}
+		if got.Objects = nil; !cmp.Equal(want, got) {
+			t.Errorf("since %d: %s", since, cmp.Diff(want, got))
+		}
+	}
+	last := must(datadir.ChangesSince(t.Context(), db, revision-3))(t)
+	b := must(os.ReadFile(db))(t)
+	size := int(binary.NativeEndian.Uint32(b[24:]))
+	leaf := keyLeaf(t, b, size)
+	clear(b[leaf : leaf+size])
+	if err := os.WriteFile(db, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got := must(datadir.ChangesSince(t.Context(), db, revision-3))(t); !cmp.Equal(last, got) {
+		t.Errorf("beside damage that does not matter: %+v, want %+v", got, last)
+	}
+	if _, err := datadir.ChangesSince(t.Context(), db, 0); err == nil {
+		t.Error("changes are counted across damage")
 	}
 }

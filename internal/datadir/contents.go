@@ -43,8 +43,17 @@ func ContentOf(ctx context.Context, dbPath string, atRevision int64) (cluster.Co
 	return c, nil
 }
 
-// openStopped opens a db that no etcd uses.
+// openStopped opens a db that no etcd uses, to read all of it.
 func openStopped(ctx context.Context, path string) (*pageFile, cluster.DB, error) {
+	p, db, err := openAtRest(ctx, path)
+	if err == nil {
+		p.warm(ctx)
+	}
+	return p, db, err
+}
+
+// openAtRest opens a db that no etcd uses.
+func openAtRest(ctx context.Context, path string) (*pageFile, cluster.DB, error) {
 	p, err := openPages(path)
 	if err != nil {
 		return nil, cluster.DB{}, err
@@ -58,7 +67,6 @@ func openStopped(ctx context.Context, path string) (*pageFile, cluster.DB, error
 		p.close()
 		return nil, db, err
 	}
-	p.warm(ctx)
 	return p, db, nil
 }
 
@@ -96,17 +104,21 @@ type revisionOf struct {
 	kv *mvccpb.KeyValue
 }
 
-// records visits every record of the key bucket in the order of revisions.
-func records(ctx context.Context, p *pageFile, all map[string]bucket, visit func(at place, r revisionOf) error) error {
+// recordsAbove visits the records of the key bucket above a revision, in the
+// order of revisions, and reads only the pages that lead to them.
+func recordsAbove(ctx context.Context, p *pageFile, all map[string]bucket, after int64, visit func(at place, r revisionOf) error) error {
 	keys, ok := all[string(schema.Key.Name())]
 	if !ok {
 		return errors.New("the db has no bucket \"key\"")
 	}
 	var kv mvccpb.KeyValue
-	return p.each(ctx, keys, func(at place, key, value []byte) error {
+	return p.eachFrom(ctx, keys, revision{main: after + 1}.bytes(), func(at place, key, value []byte) error {
 		r, err := parseRevision(key)
 		if err != nil {
 			return &defect{p.offset(at), err.Error()}
+		}
+		if r.main <= after {
+			return nil
 		}
 		kv.Reset()
 		if err := proto.Unmarshal(value, &kv); err != nil {
@@ -121,20 +133,22 @@ func records(ctx context.Context, p *pageFile, all map[string]bucket, visit func
 // db was compacted above the revision, a key that was deleted since can have
 // gone without a trace: Deleted is then a lower bound; Changed is exact. A key
 // that was created and deleted since counts as neither. What lies in the log
-// beyond the db is not counted.
+// beyond the db is not counted. Only what leads to the records above the
+// revision is read: damage elsewhere does not stand in the way.
 func ChangesSince(ctx context.Context, dbPath string, revision int64) (cluster.Changes, error) {
-	p, db, err := openStopped(ctx, dbPath)
+	p, db, err := openAtRest(ctx, dbPath)
 	if err != nil {
 		return cluster.Changes{}, fmt.Errorf("count changes in %s: %w", dbPath, err)
 	}
 	defer p.close()
+	p.ahead.on = true
 	all, err := p.buckets(ctx)
 	if err != nil {
 		return cluster.Changes{}, fmt.Errorf("count changes in %s: %w", dbPath, err)
 	}
 	seen := map[string]fate{}
-	err = records(ctx, p, all, func(_ place, r revisionOf) error {
-		if r.main > revision && len(r.kv.Key) > 0 {
+	err = recordsAbove(ctx, p, all, revision, func(_ place, r revisionOf) error {
+		if len(r.kv.Key) > 0 {
 			f, again := seen[string(r.kv.Key)]
 			f.after = !r.tombstone
 			if !again {

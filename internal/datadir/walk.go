@@ -57,7 +57,13 @@ func (p *pageFile) buckets(ctx context.Context) (map[string]bucket, error) {
 
 // each visits every element of b.
 func (p *pageFile) each(ctx context.Context, b bucket, visit visitor) error {
-	w := walk{p: p, ctx: ctx, element: func(at place, flags uint32, key, value []byte) error {
+	return p.eachFrom(ctx, b, nil, visit)
+}
+
+// eachFrom visits the elements of b from a key on, and of those before it what
+// lies on the way.
+func (p *pageFile) eachFrom(ctx context.Context, b bucket, from []byte, visit visitor) error {
+	w := walk{p: p, ctx: ctx, from: from, element: func(at place, flags uint32, key, value []byte) error {
 		if flags&bucketFlag != 0 {
 			return &defect{p.offset(at), fmt.Sprintf("a bucket %q lies inside a bucket", key)}
 		}
@@ -122,6 +128,8 @@ type walk struct {
 	p       *pageFile
 	ctx     context.Context
 	element func(at place, flags uint32, key, value []byte) error
+	// from lets what ends before it unread; nil lets nothing.
+	from []byte
 }
 
 func (w *walk) bucket(b bucket) error {
@@ -168,6 +176,9 @@ func (w *walk) page(number uint64, depth int, low, high []byte) error {
 			if err := w.fail(err); err != nil {
 				return err
 			}
+			continue
+		}
+		if w.from != nil && next != nil && bytes.Compare(next, w.from) <= 0 {
 			continue
 		}
 		if err := w.page(child, depth+1, key, next); err != nil {
