@@ -145,6 +145,7 @@ func (p *pageFile) close() {
 		p.stopWarm()
 		p.stopWarm = nil
 	}
+	p.ahead.close()
 	_ = p.f.Close()
 }
 
