@@ -51,6 +51,18 @@ func memoryTasks() map[string]func(ctx context.Context, dir string) error {
 			}
 			return err
 		},
+		"objects": func(ctx context.Context, dir string) error {
+			s, o, err := InspectSnapshotObjects(ctx, filepath.Join(dir, "db"))
+			defer o.Close()
+			n := int64(0)
+			if err == nil {
+				err = o.Each(ctx, func([]byte, []byte) error { n++; return nil })
+			}
+			if err == nil && (!o.found || n != s.Keys || n < 1000 || len(s.Damage) > 0) {
+				err = fmt.Errorf("%d objects of %d: %+v", n, s.Keys, s.Damage)
+			}
+			return err
+		},
 		"restore":           func(ctx context.Context, dir string) error { return restore(ctx, dir, "all", false) },
 		"restore compacted": func(ctx context.Context, dir string) error { return restore(ctx, dir, "live", true) },
 		"salvage": func(ctx context.Context, dir string) error {
@@ -81,7 +93,7 @@ func TestMemoryChild(t *testing.T) {
 // TestMemory: checking, restoring and replaying need no more memory for a db of
 // many tiny keys than for any other.
 func TestMemory(t *testing.T) {
-	n, tasks := 2_000_000, []string{"check", "salvage"}
+	n, tasks := 2_000_000, []string{"check", "objects", "salvage"}
 	if s := os.Getenv(memoryKeysEnv); s != "" {
 		tasks = slices.Sorted(maps.Keys(memoryTasks()))
 		var err error

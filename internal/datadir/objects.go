@@ -10,8 +10,8 @@ import (
 
 // Objects is what is live at the newest revision of a db that was inspected:
 // the walk that looked for damage has found which records are, so that only
-// those are read again. It keeps the file open, with the lock that openPages
-// describes, and some bytes for each record: it has to be closed.
+// those are read again. It keeps the file open, but not locked, and some bytes
+// for each record: it has to be closed.
 type Objects struct {
 	path  string
 	p     *pageFile
@@ -35,6 +35,9 @@ func unread(why error) *Objects { return &Objects{why: why} }
 // InspectObjects is Inspect and gives the objects of the db, which have to be
 // closed, from the same reading. They are never nil. Those of a db in use cannot
 // be read: see InspectUnlocked.
+//
+// The lock of a db at rest is given back with the inspection: where an etcd was
+// started since and has committed, Objects.Each gives ErrCommits.
 func InspectObjects(ctx context.Context, dataDir, walDir string) (cluster.DataDir, *Objects, error) {
 	return inspectDir(ctx, dataDir, walDir, checking{objects: true})
 }
@@ -72,6 +75,9 @@ func examineFor(ctx context.Context, p *pageFile, path string, how checking) (ex
 		o.live.all = db.walked.all
 		o.seen = o.live.finish(ctx)
 		o.found = o.seen == nil
+	}
+	if o.p != nil {
+		o.p.unlock()
 	}
 	return db, damage, o, err
 }

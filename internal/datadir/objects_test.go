@@ -104,6 +104,7 @@ func (c crashed) objectsAreThoseThatLive(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	held(t, dbOf(c.stopped)).Close() // nobody has to wait for who reads the objects
 	n := int64(0)
 	if err := o.Each(t.Context(), func([]byte, []byte) error { n++; return nil }); err != nil || n == 0 {
 		t.Fatalf("%d objects: %v", n, err)

@@ -86,6 +86,8 @@ type pageFile struct {
 	bad []*defect
 	// inUse is true when another process holds bbolt's exclusive lock.
 	inUse bool
+	// unlocked is true when the lock was given back while the file is read on.
+	unlocked bool
 	// seen marks the pages that a full walk has met; nil in a partial read.
 	seen []uint64
 	// report takes a defect and lets a walk go on; nil makes the first defect
@@ -165,11 +167,18 @@ func (p *pageFile) consistent() bool {
 // on to write it.
 var ErrCommits = errors.New("its etcd commits to the db while it is read: stop it, or save a snapshot of it and look at that")
 
-// unchanged tells whether nothing was committed to a db in use since it was
-// opened, and both meta pages hold still: then all that was read of the tree
-// since belongs to one commit (see consistent).
+// unlock gives the lock back: an etcd that starts need not wait any longer. What
+// is read from then on counts only as long as nothing was committed.
+func (p *pageFile) unlock() {
+	p.unlocked = true
+	_ = syscall.Flock(int(p.f.Fd()), syscall.LOCK_UN)
+}
+
+// unchanged tells whether nothing was committed to a db that is read without its
+// lock since it was opened, and both meta pages hold still: then all that was
+// read of the tree since belongs to one commit (see consistent).
 func (p *pageFile) unchanged() bool {
-	if !p.inUse {
+	if !p.inUse && !p.unlocked {
 		return true
 	}
 	now, bad, err := readMeta(p.f)
@@ -180,9 +189,10 @@ func (p *pageFile) unchanged() bool {
 // it is still worth to go on: some 4 MiB.
 const watchEvery = 1024
 
-// watching ends a walk through a db in use as soon as something was committed.
+// watching ends a walk through a db without its lock as soon as something was
+// committed.
 func (p *pageFile) watching(visit visitor) visitor {
-	if !p.inUse {
+	if !p.inUse && !p.unlocked {
 		return visit
 	}
 	leaves := 0

@@ -41,6 +41,9 @@ func InspectContent(ctx context.Context, path string) (cluster.SnapshotFacts, cl
 	if ctx.Err() != nil {
 		return s, found, fmt.Errorf("inspect snapshot: %w", ctx.Err())
 	}
+	if !o.p.unchanged() {
+		found = cluster.Unknown[cluster.Content]("%v", ErrCommits)
+	}
 	return s, found, nil
 }
 

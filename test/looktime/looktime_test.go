@@ -32,12 +32,17 @@ const (
 	goalWarm = 3 * time.Second
 )
 
+// memoryBound is what a diagnosis may have of a machine's memory, in bytes.
+const memoryBound = 256 << 20
+
 // stage is the machines and their configuration.
 type stage struct {
 	t      testing.TB
 	dir    string
 	salvor string
 	db     string
+	// places are where the machines have their programs.
+	places []string
 }
 
 // subjects is the folder with the big snapshot, made by go run
@@ -72,8 +77,14 @@ func TestDiagnosisInTime(t *testing.T) {
 				s.forget(c.snapshot)
 			}
 			load := loadAverage()
+			spending := count(s.places)
 			took, d := s.diagnose(config)
-			t.Logf("%s, %s: %.1f s (goal %s), load before %s; %s, %d facts not read", c.name, mode.name, took.Seconds(), mode.goal, load, d.Scenario, len(d.Unjudged))
+			spent, anonymous := spending.end()
+			t.Logf("%s, %s: %.1f s (goal %s), load before %s; %.1f s of processor time on each machine, at most %d MiB; %s, %d facts not read", c.name, mode.name, took.Seconds(), mode.goal, load,
+				spent.Seconds()/float64(c.alive), anonymous>>20, d.Scenario, len(d.Unjudged))
+			if anonymous > memoryBound {
+				t.Errorf("%s, %s: %d MiB, more than %d", c.name, mode.name, anonymous>>20, memoryBound>>20)
+			}
 			for _, u := range d.Unjudged {
 				if strings.Contains(u.Why, "time") {
 					t.Errorf("%s, %s: no time was left for %s of %s: %s", c.name, mode.name, u.Fact, u.Subject, u.Why)
@@ -176,6 +187,7 @@ func (s *stage) configure(alive int, snapshot string) string {
 			}
 			address = fmt.Sprintf("%s@%s:%d", server.User, server.Host, server.Port)
 		}
+		s.places = append(s.places, server.Dir)
 		fmt.Fprintf(&b, "- {name: h%d, via: ssh, address: %q, identities: [%q], knownHosts: %q, stateDir: %q}\n", i, address, server.Identity, server.KnownHosts, filepath.Join(server.Dir, fmt.Sprintf("state%d", i)))
 	}
 	b.WriteString("members:\n")
