@@ -100,7 +100,7 @@ func (s *Scan) Add(key string, value []byte) {
 	if len(o.Owners) > 0 {
 		s.owned = append(s.owned, owned{key, o.Owners})
 	}
-	if at := kube.Removed(o.Group, o.Version); at > 0 && s.in.Minor >= at {
+	if at := kube.Removed(o.Group, o.Version, o.Kind); at > 0 && s.in.Minor >= at {
 		s.gone[fmt.Sprintf("%s/%s %s (removed in 1.%d)", o.Group, o.Version, o.Kind, at)] = true
 	}
 	if err := s.special(key, place, value, o); err != nil {

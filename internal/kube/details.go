@@ -120,12 +120,17 @@ func ReadySlice(value []byte) (service string, ready bool, err error) {
 	return s.Labels[discoveryv1.LabelServiceName], ready, nil
 }
 
-// Removed gives the minor version of Kubernetes 1 that stopped serving an API
-// version, 0 when it is served still (the deprecated API migration guide of
-// kubernetes.io). For extensions/v1beta1 the first removal counts.
+// Removed gives the minor version of Kubernetes 1 that stopped serving a kind in
+// an API version, 0 when it is served still (the deprecated API migration guide
+// of kubernetes.io). For extensions/v1beta1 the first removal counts.
 // Definitions of custom resources are left out: API servers store them as
 // v1beta1 still, which they have long ceased to serve.
-func Removed(group, version string) int {
+func Removed(group, version, kind string) int {
+	switch kind { // these came into a version after all others had left it
+	case "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding", "MutatingAdmissionPolicy", "MutatingAdmissionPolicyBinding",
+		"ClusterTrustBundle", "PodCertificateRequest", "LeaseCandidate", "IPAddress", "ServiceCIDR", "VolumeAttributesClass":
+		return 0
+	}
 	switch group + "/" + version {
 	case "extensions/v1beta1", "apps/v1beta1", "apps/v1beta2":
 		return 16

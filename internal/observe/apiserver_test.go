@@ -18,6 +18,7 @@ import (
 	"github.com/salvor-project/salvor/internal/cluster"
 	"github.com/salvor-project/salvor/internal/diagnose"
 	"github.com/salvor-project/salvor/test/apiserver"
+	"github.com/salvor-project/salvor/test/captured"
 	"github.com/salvor-project/salvor/test/etcds"
 	"github.com/salvor-project/salvor/test/ports"
 )
@@ -250,13 +251,14 @@ func TestRealAPIServer(t *testing.T) {
 	if err := c.post("/api/v1/namespaces/default/secrets", `{"apiVersion":"v1","kind":"Secret","metadata":{"name":"sealed"},"data":{"a":"Yg=="}}`); err != nil {
 		t.Fatal(err)
 	}
+	c.stands()
 	// The key of the encryption is lost: never ready, and the log says why.
 	c.serve()
 	c.until("an API server that cannot decrypt", func(a cluster.APIServer) bool {
 		_, said := diagnosed(c.master)[diagnose.APICannotDecrypt]
 		return said && a.Ready.OK && !a.Ready.Value.OK
 	})
-	c.keep(diagnose.APICannotDecrypt, diagnose.APICannotDecrypt)
+	c.keepAs(captured.Fixture{Code: diagnose.APICannotDecrypt, Cause: diagnose.APICannotDecrypt, Also: []diagnose.Code{diagnose.APINotReady}, Facts: c.whole("")})
 	if f := diagnosed(c.master)[diagnose.APINotReady]; len(f.CausedBy) == 0 {
 		t.Errorf("not ready without its cause: %+v", f)
 	}
@@ -283,6 +285,7 @@ func TestRealAPIServer(t *testing.T) {
 	q = c.issue("kube-apiserver", time.Now().Add(-time.Hour), time.Now().Add(year))
 	c.write("/etc/kubernetes/pki/apiserver.crt", q.Cert)
 	c.write("/etc/kubernetes/pki/apiserver.key", q.Key)
+	c.files()
 	// Its etcd goes away under it.
 	c.kill("etcd")
 	a = c.until("an API server without etcd", func(a cluster.APIServer) bool {

@@ -3,10 +3,12 @@ package observe
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"testing"
 	"time"
@@ -18,13 +20,13 @@ import (
 	"github.com/salvor-project/salvor/test/etcds"
 )
 
-// whole are the facts of the machine with its etcd, and of snapshots in a folder
-// when one is named.
-func (c *control) whole(place string) cluster.Facts {
+// whole are the facts of the machine with its etcd, of snapshots in a folder when
+// one is named, and of other machines beside it.
+func (c *control) whole(place string, beside ...master) cluster.Facts {
 	ctx := context.Background()
 	m := cluster.Member{Name: "default", Host: c.host, DataDir: filepath.Join(c.root, "var/lib/etcd"), ClientURLs: []string{"http://127.0.0.1:" + strconv.Itoa(c.etcdPort)},
 		PeerURLs: []string{"http://localhost:2380"}, Run: cluster.Supervisor{Process: &cluster.Process{Command: []string{"etcd"}}}}
-	cfg := cluster.Config{Hosts: c.cfg.Hosts, Members: []cluster.Member{m}}
+	cfg := cluster.Config{Hosts: c.cfg.Hosts, Members: []cluster.Member{m}, Kubernetes: c.cfg.Kubernetes}
 	if place != "" {
 		cfg.Snapshots = []cluster.SnapshotPlace{{Host: c.host, Path: place}}
 	}
@@ -33,7 +35,12 @@ func (c *control) whole(place string) cluster.Facts {
 	var objects []*datadir.Objects
 	h.Snapshots, objects = snapshots(ctx, cfg, c.host)
 	c.snapshotHazards(ctx, h.Snapshots, objects)
-	return cluster.Facts{At: time.Now(), Hosts: []cluster.HostFacts{h}, Config: cfg}
+	f := cluster.Facts{At: time.Now(), Hosts: []cluster.HostFacts{h}, Config: cfg}
+	for _, b := range beside {
+		f.Config.Hosts = append(f.Config.Hosts, cluster.Host{Name: b.host, Via: cluster.ViaSSH})
+		f.Hosts = append(f.Hosts, b.facts())
+	}
+	return f
 }
 
 // keep makes a fixture of what is there now, and wants its root cause; no code
@@ -46,14 +53,34 @@ func (c *control) keep(code, cause diagnose.Code) {
 func (c *control) keepAs(x captured.Fixture) {
 	c.t.Helper()
 	d := diagnose.Diagnose(x.Facts)
+	if x.Code != "" {
+		for _, code := range append([]diagnose.Code{x.Code}, x.Also...) {
+			if !shown(d, code) {
+				c.t.Errorf("%s is not found: %v", code, codesOf(d))
+			}
+		}
+	}
 	if x.Code != "" && (d.Cause == nil || d.Cause.Code != x.Cause) || x.Code == "" && d.Cause != nil {
-		c.t.Errorf("the root cause of %q is %+v, not %q: %+v", x.Code, d.Cause, x.Cause, d.Findings)
+		c.t.Errorf("the root cause of %q is %+v, not %q: %v", x.Code, d.Cause, x.Cause, codesOf(d))
 	}
 	if x.Code == "" {
 		return // no kubelet, no runtime: not the picture of health
 	}
 	captured.Keep(c.t, x, captured.Where{Variant: "apiserver", Redact: Redact,
 		Names: map[string]string{c.root: "", filepath.Dir(c.program): "/usr/local/bin", filepath.Dir(etcds.Path(c.t, etcds.V3_7)): "/usr/local/bin"}})
+}
+
+func shown(d diagnose.Diagnosis, code diagnose.Code) bool {
+	return slices.ContainsFunc(d.Findings, func(f diagnose.Finding) bool { return f.Code == code && len(f.Evidence) > 0 })
+}
+
+// codesOf tells the findings of a diagnosis in short.
+func codesOf(d diagnose.Diagnosis) []string {
+	var out []string
+	for _, f := range d.Findings {
+		out = append(out, fmt.Sprintf("%s of %s %v", f.Code, f.Subject, f.CausedBy))
+	}
+	return out
 }
 
 // TestRealHazards writes objects through a real API server that hurt when they

@@ -145,9 +145,11 @@ spec:
 `, pod, pod, pod, pod, strings.Join(flags, `", "`))))
 }
 
-func authority(t *testing.T) *pki.Authority {
+func authority(t *testing.T) *pki.Authority { return authorityNamed(t, "kubernetes") }
+
+func authorityNamed(t *testing.T, name string) *pki.Authority {
 	t.Helper()
-	ca, err := pki.NewAuthority("kubernetes", time.Now())
+	ca, err := pki.NewAuthority(name, time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -36,6 +36,8 @@ const (
 type Request struct {
 	Use        Use
 	CommonName string
+	// Organizations are what Kubernetes takes for groups.
+	Organizations []string
 	// Hosts are DNS names and IP addresses.
 	Hosts               []string
 	NotBefore, NotAfter time.Time
@@ -106,7 +108,7 @@ func (r Request) template() (*x509.Certificate, error) {
 		return nil, err
 	}
 	t := &x509.Certificate{
-		SerialNumber: serial, Subject: pkix.Name{CommonName: r.CommonName},
+		SerialNumber: serial, Subject: pkix.Name{CommonName: r.CommonName, Organization: r.Organizations},
 		NotBefore: r.NotBefore, NotAfter: r.NotAfter, KeyUsage: x509.KeyUsageDigitalSignature,
 	}
 	switch r.Use {
