@@ -50,7 +50,7 @@ func authorityRules() []rule {
 		{code: FrontProxyDiffers, severity: Warning, needs: []Need{NeedIdentity}, find: findDiffers("front-proxy-ca"),
 			messages: []string{"x509: certificate signed by unknown authority (… \"front-proxy-ca\")"}, references: []string{"digitalrebar/provision-content#296"}},
 		{code: SAKeyDiffers, severity: Critical, needs: []Need{NeedIdentity}, find: findDiffers("service-account-public"),
-			messages:   []string{"invalid bearer token, invalid signature, no keys found", "square/go-jose: error in cryptographic primitive"},
+			messages:   []string{"invalid bearer token, invalid signature, no keys found", "go-jose: error in cryptographic primitive"},
 			references: []string{"kubernetes/kubernetes#110035"}},
 		{code: SAKeyPairBroken, severity: Critical, needs: []Need{NeedIdentity}, causes: []Code{SAKeyDiffers}, find: findBrokenPair,
 			messages: []string{"invalid bearer token, invalid signature, no keys found"}},

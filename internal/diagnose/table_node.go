@@ -44,7 +44,7 @@ func apiRules() []rule {
 		{code: APIEtcdUnreachable, severity: Critical, needs: []Need{NeedLogs, NeedAPIServers}, causes: etcd, find: findAPIEtcd, rate: rateAPIEtcd,
 			messages: []string{"error creating storage factory: context deadline exceeded", "[-]etcd failed: reason withheld"}},
 		{code: TokenRejected, severity: Critical, needs: []Need{NeedLogs}, causes: []Code{SAKeyDiffers, SAKeyPairBroken, ClockSkew}, find: findSigns(cluster.SaidTokenSignature), rate: rateSign, passing: true,
-			messages: []string{"invalid bearer token, invalid signature, no keys found", "square/go-jose: error in cryptographic primitive"}},
+			messages: []string{"invalid bearer token, invalid signature, no keys found", "go-jose: error in cryptographic primitive"}},
 		{code: HookBackendDown, severity: Warning, needs: []Need{NeedObjects}, find: findHookBackends, rate: rateHooks, passing: true,
 			messages: []string{"failed calling webhook … no endpoints available for service \"…\""}, references: []string{"openkruise/kruise#343", "kyverno/kyverno#16177"}},
 		{code: WebhookDeadlock, severity: Critical, needs: []Need{NeedLogs}, causes: []Code{HookBackendDown}, find: findDeadlock, rate: rateSign, passing: true,
@@ -61,7 +61,7 @@ func apiRules() []rule {
 		{code: RBACMissing, severity: Critical, needs: []Need{NeedLogs}, find: findSigns(cluster.SaidForbiddenRBAC), rate: rateSign, passing: true,
 			messages: []string{"RBAC: clusterrole.rbac.authorization.k8s.io \"…\" not found"}, references: []string{"kubernetes/kubernetes#88250"}},
 		{code: CannotReadClient, severity: Critical, needs: []Need{NeedLogs}, causes: []Code{KubeconfigExpired, AuthorityDiffers, KubeconfigOtherCA, ClockSkew}, find: findSigns(cluster.SaidUnauthorized), rate: rateSign, passing: true,
-			messages: []string{"error retrieving resource lock … Unauthorized"}},
+			messages: []string{"error retrieving resource lock … Unauthorized", "failed to list …: Unauthorized"}},
 	}
 }
 

@@ -36,7 +36,7 @@ func newControl(t *testing.T) *control {
 	c := &control{program: apiserver.Program(t), token: "test-token", master: newMaster(t, authority(t)), port: ports.Free(t), etcdPort: ports.Free(t), procs: map[string]*exec.Cmd{}}
 	c.asks = true
 	c.cfg.Members = nil
-	c.write("/etc/kubernetes/tokens.csv", []byte(c.token+`,admin,1,"system:masters"`+"\n"))
+	c.write("/etc/kubernetes/tokens.csv", []byte(c.token+`,admin,1,"system:masters"`+"\n"+schedulerToken+",system:kube-scheduler,2\n"))
 	t.Cleanup(func() {
 		for n := range c.procs {
 			c.kill(n)
@@ -145,23 +145,38 @@ func isReady(a cluster.APIServer) bool { return a.Ready.OK && a.Ready.Value.OK }
 func (c *control) post(path, body string) error { return c.ask(http.MethodPost, path, body) }
 
 func (c *control) ask(method, path, body string) error {
+	_, err := c.answer(method, path, body)
+	return err
+}
+
+// body is the answer to what must be done.
+func (c *control) body(method, path, body string) []byte {
+	c.t.Helper()
+	b, err := c.answer(method, path, body)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return b
+}
+
+func (c *control) answer(method, path, body string) ([]byte, error) {
 	client := http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
 	req, err := http.NewRequest(method, fmt.Sprintf("https://127.0.0.1:%d%s", c.port, path), bytes.NewBufferString(body))
 	if err != nil {
-		return err
+		return nil, err
 	}
 	req.Header.Set("Authorization", "Bearer "+c.token)
 	req.Header.Set("Content-Type", "application/json")
 	res, err := client.Do(req)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer res.Body.Close()
-	if res.StatusCode >= 300 {
-		said, _ := io.ReadAll(res.Body)
-		return fmt.Errorf("%s: %s", res.Status, said)
+	said, err := io.ReadAll(res.Body)
+	if err == nil && res.StatusCode >= 300 {
+		err = fmt.Errorf("%s: %s", res.Status, said)
 	}
-	return nil
+	return said, err
 }
 
 // leases lets a controller manager hold its lease, then vanish.
@@ -248,6 +263,8 @@ func TestRealAPIServer(t *testing.T) {
 	}
 	c.leases()
 	c.keep("", "")
+	c.write("/backups/.part", nil) // a backup that was never finished
+	c.keepAs(captured.Fixture{Code: diagnose.BackupNone, Cause: diagnose.BackupNone, Also: []diagnose.Code{diagnose.BackupSameDisk}, Facts: c.whole(filepath.Join(c.root, "backups"))})
 	if err := c.post("/api/v1/namespaces/default/secrets", `{"apiVersion":"v1","kind":"Secret","metadata":{"name":"sealed"},"data":{"a":"Yg=="}}`); err != nil {
 		t.Fatal(err)
 	}

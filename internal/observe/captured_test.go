@@ -16,6 +16,7 @@ import (
 	"github.com/salvor-project/salvor/internal/cluster"
 	"github.com/salvor-project/salvor/internal/datadir"
 	"github.com/salvor-project/salvor/internal/diagnose"
+	"github.com/salvor-project/salvor/internal/pki"
 	"github.com/salvor-project/salvor/test/captured"
 	"github.com/salvor-project/salvor/test/etcds"
 )
@@ -30,7 +31,7 @@ func (c *control) whole(place string, beside ...master) cluster.Facts {
 	if place != "" {
 		cfg.Snapshots = []cluster.SnapshotPlace{{Host: c.host, Path: place}}
 	}
-	h := c.facts()
+	h := c.asConfigured(cfg).facts()
 	h.Members = []cluster.MemberFacts{c.member(ctx, m, cluster.TLS{})}
 	var objects []*datadir.Objects
 	h.Snapshots, objects = snapshots(ctx, cfg, c.host)
@@ -41,6 +42,20 @@ func (c *control) whole(place string, beside ...master) cluster.Facts {
 		f.Hosts = append(f.Hosts, b.facts())
 	}
 	return f
+}
+
+// asConfigured is the machine as a configuration has it whose paths are those of
+// this machine.
+func (c *control) asConfigured(cfg cluster.Config) master {
+	m := c.master
+	m.cfg.Members, m.cfg.Snapshots = slices.Clone(cfg.Members), slices.Clone(cfg.Snapshots)
+	for i := range m.cfg.Members {
+		m.cfg.Members[i].DataDir = c.outside(m.cfg.Members[i].DataDir)
+	}
+	for i := range m.cfg.Snapshots {
+		m.cfg.Snapshots[i].Path = c.outside(m.cfg.Snapshots[i].Path)
+	}
+	return m
 }
 
 // keep makes a fixture of what is there now, and wants its root cause; no code
@@ -66,8 +81,12 @@ func (c *control) keepAs(x captured.Fixture) {
 	if x.Code == "" {
 		return // no kubelet, no runtime: not the picture of health
 	}
+	host, err := os.Hostname()
+	if err != nil {
+		c.t.Fatal(err)
+	}
 	captured.Keep(c.t, x, captured.Where{Variant: "apiserver", Redact: Redact,
-		Names: map[string]string{c.root: "", filepath.Dir(c.program): "/usr/local/bin", filepath.Dir(etcds.Path(c.t, etcds.V3_7)): "/usr/local/bin"}})
+		Names: map[string]string{c.root: "", "(of " + host + ")": "(of machine)", filepath.Dir(c.program): "/usr/local/bin", filepath.Dir(etcds.Path(c.t, etcds.V3_7)): "/usr/local/bin"}})
 }
 
 func shown(d diagnose.Diagnosis, code diagnose.Code) bool {
@@ -101,23 +120,23 @@ func TestRealHazards(t *testing.T) {
 	if err := c.ask(http.MethodDelete, "/api/v1/namespaces/default/configmaps/held", ""); err != nil {
 		t.Fatal(err)
 	}
-	place := filepath.Join(c.root, "backups")
-	if err := os.Mkdir(place, 0o700); err != nil {
+	// What kubeadm gives an administrator, and nothing in the data that knows of it.
+	if err := c.ask(http.MethodDelete, "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings/cluster-admin", ""); err != nil {
 		t.Fatal(err)
 	}
-	out, err := exec.Command(etcds.Program(t, etcds.V3_7, "etcdctl"), "--endpoints=http://127.0.0.1:"+strconv.Itoa(c.etcdPort), "snapshot", "save", filepath.Join(place, "s.db")).CombinedOutput()
-	if err != nil {
-		t.Fatalf("%v: %s", err, out)
-	}
-	c.kill("kube-apiserver")
-	c.kill("etcd")
-	if err := os.RemoveAll(filepath.Join(c.root, "var/lib/etcd")); err != nil {
+	c.administrator("kubeadm:cluster-admins")
+	place := c.snapshot("first.db")
+	// The namespace that every cluster has once for all its life, of another.
+	c.ctl("del", "/registry/namespaces/kube-system")
+	if err := c.post("/api/v1/namespaces", `{"kind":"Namespace","apiVersion":"v1","metadata":{"name":"kube-system"}}`); err != nil {
 		t.Fatal(err)
 	}
+	c.snapshot("second.db")
+	c.lose()
 	// Another key under the same name.
 	c.write("/etc/kubernetes/enc/encryption.yaml", []byte(otherEncryption))
 	want := []diagnose.Code{diagnose.HazardEncryption, diagnose.HazardAuthority, diagnose.HazardLeases, diagnose.HazardVolumes,
-		diagnose.HazardJobs, diagnose.HazardDeleting}
+		diagnose.HazardJobs, diagnose.HazardDeleting, diagnose.HazardEssentials, diagnose.HazardAdmin, diagnose.HazardSystem, diagnose.BackupSameDisk}
 	f := c.whole(place)
 	got := map[diagnose.Code]bool{}
 	d := diagnose.Diagnose(f)
@@ -133,6 +152,47 @@ func TestRealHazards(t *testing.T) {
 		t.Errorf("%s %s", d.Scenario, d.Level)
 	}
 	c.keepAs(captured.Fixture{Code: diagnose.HazardWebhook, Cause: diagnose.DataDirLost, Also: want, Facts: f})
+}
+
+// ctl runs etcdctl, and gives what it says.
+func (c *control) ctl(args ...string) string {
+	c.t.Helper()
+	out, err := exec.Command(etcds.Program(c.t, etcds.V3_7, "etcdctl"), append([]string{"--endpoints=http://127.0.0.1:" + strconv.Itoa(c.etcdPort)}, args...)...).CombinedOutput()
+	if err != nil {
+		c.t.Fatalf("etcdctl %v: %v: %s", args, err, out)
+	}
+	return string(out)
+}
+
+// snapshot saves one of the living etcd in the machine's place for them.
+func (c *control) snapshot(name string) (place string) {
+	c.t.Helper()
+	place = filepath.Join(c.root, "backups")
+	if err := os.MkdirAll(place, 0o700); err != nil {
+		c.t.Fatal(err)
+	}
+	c.ctl("snapshot", "save", filepath.Join(place, name))
+	return place
+}
+
+// lose ends everything that runs and takes the data away.
+func (c *control) lose() {
+	c.t.Helper()
+	c.kill("kube-apiserver")
+	c.kill("etcd")
+	if err := os.RemoveAll(filepath.Join(c.root, "var/lib/etcd")); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+// administrator makes the kubeconfig of a group.
+func (c *control) administrator(group string) {
+	c.t.Helper()
+	p, err := c.ca.Issue(pki.Request{Use: pki.Client, CommonName: "kubernetes-admin", Organizations: []string{group}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(year)})
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	c.kubeconfig("admin", "https://127.0.0.1:"+strconv.Itoa(c.port), p)
 }
 
 const otherEncryption = `kind: EncryptionConfiguration

@@ -33,7 +33,7 @@ func (c *control) stands() {
 func (c *control) files() {
 	c.t.Helper()
 	now := time.Now()
-	year := func(role string, until time.Time) pki.Pair { return c.issue(role, now.Add(-2*time.Hour), until) }
+	until := func(role string, end time.Time) pki.Pair { return c.issue(role, now.Add(-2*time.Hour), end) }
 	show := func(code diagnose.Code, also ...diagnose.Code) {
 		c.t.Helper()
 		c.keepAs(captured.Fixture{Code: code, Cause: code, Also: also, Facts: c.whole("")})
@@ -41,21 +41,21 @@ func (c *control) files() {
 	// What kubeadm has made ends after a year, all on one day; the other master
 	// was renewed.
 	other := c.twin("cp-2")
-	undo := c.put(map[string]pki.Pair{"apiserver-etcd-client": year("x", now.Add(-time.Hour)), "apiserver-kubelet-client": year("x", now.Add(-time.Hour)), "front-proxy-client": year("x", now.Add(-time.Hour))})
+	undo := c.put(map[string]pki.Pair{"apiserver-etcd-client": until("x", now.Add(-time.Hour)), "apiserver-kubelet-client": until("x", now.Add(-time.Hour)), "front-proxy-client": until("x", now.Add(-time.Hour))})
 	for _, name := range []string{"controller-manager", "scheduler"} {
-		c.kubeconfig(name, "https://10.0.0.100:6443", year(name, now.Add(-time.Hour)))
+		c.kubeconfig(name, "https://10.0.0.100:6443", until(name, now.Add(-time.Hour)))
 	}
 	c.keepAs(captured.Fixture{Code: diagnose.APIEtcdClientExpired, Cause: diagnose.APIEtcdClientExpired,
 		Also: []diagnose.Code{diagnose.APIClientExpired, diagnose.FrontProxyExpired, diagnose.KubeconfigExpired, diagnose.RenewalPartial}, Facts: c.whole("", other)})
 	undo()
 	for _, name := range []string{"controller-manager", "scheduler"} {
-		c.kubeconfig(name, "https://10.0.0.100:6443", year(name, now.Add(365*24*time.Hour)))
+		c.kubeconfig(name, "https://10.0.0.100:6443", until(name, now.Add(365*24*time.Hour)))
 	}
-	undo = c.put(map[string]pki.Pair{"front-proxy-client": year("x", now.Add(10*24*time.Hour)), "apiserver-kubelet-client": c.issue("x", now.Add(time.Hour), now.Add(24*365*time.Hour))})
+	undo = c.put(map[string]pki.Pair{"front-proxy-client": until("x", now.Add(10*24*time.Hour)), "apiserver-kubelet-client": c.issue("x", now.Add(time.Hour), now.Add(24*365*time.Hour))})
 	show(diagnose.KubeCertNotYetValid, diagnose.KubeCertExpiring)
 	undo()
 	// A certificate was copied without its key: the API server goes on with the old one.
-	undo = c.put(map[string]pki.Pair{"apiserver": {Cert: year("kube-apiserver", now.Add(365*24*time.Hour)).Cert}})
+	undo = c.put(map[string]pki.Pair{"apiserver": {Cert: until("kube-apiserver", now.Add(365*24*time.Hour)).Cert}})
 	show(diagnose.CertKeyMismatch, diagnose.APIServesOldCert)
 	undo()
 	// Half of a pair of keys, and a kubeconfig of another cluster.
@@ -71,7 +71,7 @@ func (c *control) files() {
 	stranger.kubeconfig("scheduler", "https://10.0.0.100:6443", stranger.issue("scheduler", now.Add(-time.Hour), now.Add(365*24*time.Hour)))
 	show(diagnose.SAKeyPairBroken, diagnose.KubeconfigOtherCA)
 	c.write("/etc/kubernetes/pki/sa.pub", pub)
-	c.kubeconfig("scheduler", "https://10.0.0.100:6443", year("scheduler", now.Add(365*24*time.Hour)))
+	c.kubeconfig("scheduler", "https://10.0.0.100:6443", until("scheduler", now.Add(365*24*time.Hour)))
 	// Masters that were set up apart from one another.
 	other.write("/etc/kubernetes/enc/encryption.yaml", []byte(strings.Replace(encryptionYAML, "YWFh", "YmFh", 1)))
 	other.write("/etc/kubernetes/pki/etcd/ca.crt", stranger.ca.Certificate())

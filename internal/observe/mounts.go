@@ -232,17 +232,17 @@ func (m machine) places(ctx context.Context) []cluster.BackupPlace {
 			continue
 		}
 		b := cluster.BackupPlace{Path: p.Path, Parts: cluster.Unknown[[]string]("it is no folder that can be read")}
-		info, err := os.Stat(p.Path)
+		info, err := os.Stat(m.at(p.Path))
 		switch {
 		case err != nil:
 			b.Files = cluster.Unknown[int]("%v", err)
 		case !info.IsDir():
 			b.Files = cluster.Is(1)
 		default:
-			if _, err := os.ReadDir(p.Path); err != nil {
+			if _, err := os.ReadDir(m.at(p.Path)); err != nil {
 				b.Files = cluster.Unknown[int]("%v", err)
 			} else {
-				b.Files = cluster.Is(len(files(p.Path)))
+				b.Files = cluster.Is(len(files(m.at(p.Path))))
 				b.Parts = got(ctx, func() ([]string, error) { return m.parts(ctx, p.Path) })
 			}
 		}

@@ -58,6 +58,13 @@ func TestSigns(t *testing.T) {
 		{"kube-apiserver", `User "system:serviceaccount:shop:web" cannot list pods: RBAC: clusterrole.rbac.authorization.k8s.io "web" not found`, ""},
 		{"kube-apiserver", `Timeout: Too large resource version: 247, current: 220`, cluster.SaidRVTooLarge},
 		{"kube-controller-manager", `"leaderelection lost"`, cluster.SaidLeaseLost},
+		// Of Kubernetes 1.36, as test fixtures have them.
+		{"kube-scheduler", `E1121 21:20:19.312127 1258 server.go:328] "Leaderelection lost"`, cluster.SaidLeaseLost},
+		{"kube-scheduler", `"Failed to watch" err="failed to list *v1.Pod: Unauthorized" logger="UnhandledError"`, cluster.SaidUnauthorized},
+		{"kube-apiserver", `"Failed to watch" err="failed to list *v1.Pod: Unauthorized" logger="UnhandledError"`, ""},
+		{"kube-apiserver", `"Unable to authenticate the request" err="[invalid bearer token, go-jose/go-jose: error in cryptographic primitive]"`, cluster.SaidTokenSignature},
+		{"kube-apiserver", `rpc error: code = ResourceExhausted desc = trying to send message larger than max (2097504 vs. 2097152)`, cluster.SaidTooLarge},
+		{"etcd", `{"level":"fatal","msg":"file descriptor limit of etcd process is too low; please set higher","limit":24}`, cluster.SaidTooManyFiles},
 		{"kubelet", `part of the existing bootstrap client certificate in /etc/kubernetes/kubelet.conf is expired`, cluster.SaidKubeletCert},
 		{"kubelet", `running with swap on is not supported, please disable swap`, cluster.SaidSwap},
 		{"kubelet", `kubelet is configured to not run on a host using cgroup v1`, cluster.SaidCgroup},

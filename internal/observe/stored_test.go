@@ -2,9 +2,12 @@ package observe
 
 import (
 	"context"
+	"crypto/rand"
+	"crypto/rsa"
 	"encoding/json"
 	"fmt"
 	"net"
+	"net/http"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -16,6 +19,8 @@ import (
 	"github.com/salvor-project/salvor/internal/datadir"
 	"github.com/salvor-project/salvor/internal/diagnose"
 	"github.com/salvor-project/salvor/internal/kube"
+	"github.com/salvor-project/salvor/internal/pki"
+	"github.com/salvor-project/salvor/test/captured"
 )
 
 // object is one thing to be stored: where it is posted, and what.
@@ -57,6 +62,9 @@ func hazardousObjects() []object {
 		{"/apis/apiregistration.k8s.io/v1/apiservices", `{"kind":"APIService","apiVersion":"apiregistration.k8s.io/v1",` + meta("v1beta1.metrics.example.com") + `,"spec":{"group":"metrics.example.com","version":"v1beta1","groupPriorityMinimum":100,"versionPriority":100,
 			"insecureSkipTLSVerify":true,"service":{"namespace":"default","name":"nowhere"}}}`},
 		crd("argoproj.io", "Application", "applications", ""),
+		crd("example.com", "Gadget", "gadgets", ""),
+		{"/api/v1/namespaces/default/configmaps", `{"kind":"ConfigMap","apiVersion":"v1","metadata":{"name":"orphan","ownerReferences":[{"apiVersion":"apps/v1","kind":"Deployment","name":"gone","uid":"0b7c7c0e-0000-4000-8000-000000000002"}]}}`},
+		{"/apis/certificates.k8s.io/v1beta1/clustertrustbundles", `{"kind":"ClusterTrustBundle","apiVersion":"certificates.k8s.io/v1beta1",` + meta("bundle") + `,"spec":{"trustBundle":` + trusted() + `}}`},
 		crd("example.com", "Widget", "widgets", `,"conversion":{"strategy":"Webhook","webhook":{"conversionReviewVersions":["v1"],"clientConfig":{"service":{"namespace":"kruise","name":"convert"}}}}`),
 		{"/apis/argoproj.io/v1alpha1/namespaces/default/applications", `{"kind":"Application","apiVersion":"argoproj.io/v1alpha1",` + meta("site") + `,"spec":{"syncPolicy":{"automated":{}}}}`},
 		{"/apis/argoproj.io/v1alpha1/namespaces/default/applications", `{"kind":"Application","apiVersion":"argoproj.io/v1alpha1",` + meta("by-hand") + `,"spec":{"syncPolicy":{}}}`},
@@ -68,19 +76,33 @@ func hazardousObjects() []object {
 	}
 }
 
-// TestStoredHazards lets a real API server store what hurts after a restore and
+// trusted is a certificate as JSON.
+func trusted() string {
+	ca, err := pki.NewAuthority("bundle", time.Now())
+	if err != nil {
+		return "null"
+	}
+	b, err := json.Marshal(string(ca.Certificate()))
+	if err != nil {
+		return "null"
+	}
+	return string(b)
+}
+
+// TestRealStoredHazards lets a real API server store what hurts after a restore and
 // finds it in the db of its etcd at rest, and, while both live, what the API
 // itself tells.
-func TestStoredHazards(t *testing.T) {
+func TestRealStoredHazards(t *testing.T) {
 	t.Parallel()
 	if testing.Short() {
 		t.Skip("takes half a minute")
 	}
 	c := newControl(t)
 	c.cfg.Kubernetes.Nodes = []cluster.Node{{Host: "cp-1"}}
-	c.write("/etc/kubernetes/super-admin.conf", []byte(fmt.Sprintf("apiVersion: v1\nkind: Config\ncurrent-context: c\ncontexts:\n- name: c\n  context: {cluster: k, user: u}\nclusters:\n- name: k\n  cluster: {server: \"https://127.0.0.1:%d\", certificate-authority: %s}\nusers:\n- name: u\n  user: {token: %s}\n",
-		c.port, filepath.Join(c.root, "etc/kubernetes/pki/ca.crt"), c.token)))
-	c.serve()
+	c.write("/etc/kubernetes/super-admin.conf", []byte(c.tokenConfig(c.token)))
+	c.frontProxy()
+	c.serve("--endpoint-reconciler-type=lease", "--requestheader-client-ca-file=/etc/kubernetes/pki/front-proxy-ca.crt", "--feature-gates=ClusterTrustBundle=true",
+		"--runtime-config=certificates.k8s.io/v1beta1/clustertrustbundles=true")
 	c.until("an API server that is ready", isReady)
 	for _, o := range hazardousObjects() {
 		var err error
@@ -95,6 +117,8 @@ func TestStoredHazards(t *testing.T) {
 	}
 	c.live()
 	serving := c.node(context.Background())
+	c.complaints()
+	place := c.past()
 	c.kill("kube-apiserver")
 	if err := c.procs["etcd"].Process.Signal(syscall.SIGTERM); err != nil { // so that the db has everything
 		t.Fatal(err)
@@ -116,7 +140,7 @@ func TestStoredHazards(t *testing.T) {
 		"GitOps": {h.Value.GitOps, "/registry/argoproj.io/applications/default/site"}, "autoscalers": {h.Value.Autoscalers, "/registry/horizontalpodautoscalers/default/grow"},
 		"outside": {h.Value.External, "default/door (pending)"}, "volumes": {h.Value.Volumes, "pv-1"},
 		"jobs": {h.Value.Jobs, "/registry/jobs/default/again"}, "cron jobs": {h.Value.CronJobs, "/registry/cronjobs/default/nightly"},
-		"unreadable": {h.Value.Unreadable, ""}, "dangling": {h.Value.Dangling, ""}, "unserved": {h.Value.Unserved, ""}, "gone": {h.Value.Gone, ""}, "deleting": {h.Value.Deleting, "/registry/namespaces/kruise"},
+		"unreadable": {h.Value.Unreadable, ""}, "dangling": {h.Value.Dangling, "/registry/configmaps/default/orphan"}, "unserved": {h.Value.Unserved, "gadgets.example.com (v1alpha0)"}, "gone": {h.Value.Gone, ""}, "deleting": {h.Value.Deleting, "/registry/namespaces/kruise"},
 	} {
 		if got := strings.Join(x.got.First, " "); got != x.want {
 			t.Errorf("%s: %q, want %q", what, got, x.want)
@@ -133,6 +157,49 @@ func TestStoredHazards(t *testing.T) {
 		t.Errorf("%+v", h.Value)
 	}
 	c.remember(serving, h)
+	c.lose()
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.serviceAccount(key, &key.PublicKey)
+	c.keepAs(captured.Fixture{Code: diagnose.HazardConverters, Cause: diagnose.DataDirLost, Also: []diagnose.Code{diagnose.HazardTokens, diagnose.HazardPolicies, diagnose.HazardUnserved,
+		diagnose.HazardAggregated, diagnose.HazardHolders, diagnose.HazardNodes, diagnose.HazardAttachments, diagnose.HazardAutoscalers, diagnose.HazardGitOps, diagnose.HazardStores,
+		diagnose.HazardExternal, diagnose.HazardPlane, diagnose.HazardDangling}, Facts: c.whole(place)})
+}
+
+// past stores what an API server of today would not, and saves everything.
+func (c *control) past() (place string) {
+	c.t.Helper()
+	c.store("/apis/apiextensions.k8s.io/v1/customresourcedefinitions/gadgets.example.com", "/registry/apiextensions.k8s.io/customresourcedefinitions/gadgets.example.com",
+		`"storedVersions":["v1alpha1"]`, `"storedVersions":["v1alpha0","v1alpha1"]`)
+	const lease = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases"
+	c.body(http.MethodDelete, lease+"/kube-scheduler", "") // a scheduler of this machine has taken it over
+	for _, o := range hazardousObjects() {
+		if o.path == lease {
+			c.body(http.MethodPost, o.path, o.body)
+		}
+	}
+	secret, err := json.Marshal(c.tokenOf("default", "default"))
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	if err := c.post("/api/v1/namespaces/default/secrets", `{"kind":"Secret","apiVersion":"v1","metadata":{"name":"legacy","annotations":{"kubernetes.io/service-account.name":"default"}},
+		"type":"kubernetes.io/service-account-token","stringData":{"token":`+string(secret)+`}}`); err != nil {
+		c.t.Fatal(err)
+	}
+	return c.snapshot("s.db")
+}
+
+// store puts an object that the API server gave back into etcd past it, with one
+// text replaced.
+func (c *control) store(path, key, from, to string) {
+	c.t.Helper()
+	b := string(c.body(http.MethodGet, path, ""))
+	if !strings.Contains(b, from) {
+		c.t.Fatalf("%s has no %s: %s", path, from, b)
+	}
+	c.ctl("put", key, "--", strings.Replace(b, from, to, 1))
 }
 
 // remember wants the three hazards of what clients remember told of a candidate:
@@ -242,4 +309,31 @@ func (c *control) live() {
 	if ending, err := client.Terminating(ctx, time.Now().Add(time.Hour)); err != nil || !slices.Equal(ending, []string{"kruise"}) {
 		c.t.Errorf("ending: %v %v", ending, err)
 	}
+	c.since("kruise", 10*time.Minute)
+	c.keepAs(captured.Fixture{Code: diagnose.ClaimsLost, Cause: diagnose.ClaimsLost, Also: []diagnose.Code{diagnose.NodesNotReady, diagnose.EndpointsStale, diagnose.NamespaceStuck,
+		diagnose.HookBackendDown, diagnose.AggregatedAPIDown}, Facts: c.whole("")})
+	// All nodes but one machine's: something they have in common.
+	for _, n := range []string{"worker-1", "worker-2", "worker-3"} {
+		do("POST", "/api/v1/nodes", `{"kind":"Node","apiVersion":"v1","metadata":{"name":"`+n+`"}}`)
+	}
+	do("PATCH", "/api/v1/namespaces/default/persistentvolumeclaims/data/status", `{"status":{"phase":"Bound"}}`)
+	c.keep(diagnose.NodesDown, diagnose.NodesDown)
+	for _, n := range []string{"worker-1", "worker-2", "worker-3"} {
+		do("DELETE", "/api/v1/nodes/"+n, "")
+	}
+}
+
+// since has a namespace be ending for longer than it is.
+func (c *control) since(namespace string, more time.Duration) {
+	c.t.Helper()
+	var o struct {
+		Metadata struct {
+			Deleted time.Time `json:"deletionTimestamp"`
+		} `json:"metadata"`
+	}
+	if err := json.Unmarshal(c.body(http.MethodGet, "/api/v1/namespaces/"+namespace, ""), &o); err != nil {
+		c.t.Fatal(err)
+	}
+	stamp := func(t time.Time) string { return `"deletionTimestamp":"` + t.UTC().Format(time.RFC3339) + `"` }
+	c.store("/api/v1/namespaces/"+namespace, "/registry/namespaces/"+namespace, stamp(o.Metadata.Deleted), stamp(o.Metadata.Deleted.Add(-more)))
 }
