@@ -77,12 +77,12 @@ func (c *control) frontProxy() {
 const schedulerLogs = "/var/log/pods/kube-system_kube-scheduler-cp-1_0/kube-scheduler/"
 
 // scheduler starts a real kube-scheduler that is quick to give up its lease.
-func (c *control) scheduler(log, token string, flags ...string) {
+func (c *control) scheduler(log, token string) {
 	c.t.Helper()
 	c.write("/tmp/scheduler.conf", []byte(c.tokenConfig(token)))
 	conf := filepath.Join(c.root, "tmp/scheduler.conf")
-	c.run("kube-scheduler", schedulerLogs+log, filepath.Join(filepath.Dir(c.program), "kube-scheduler"), append([]string{"--kubeconfig=" + conf, "--secure-port=0",
-		"--leader-elect-lease-duration=3s", "--leader-elect-renew-deadline=2s", "--leader-elect-retry-period=500ms"}, flags...)...)
+	c.run("kube-scheduler", schedulerLogs+log, filepath.Join(filepath.Dir(c.program), "kube-scheduler"), "--kubeconfig="+conf, "--secure-port=0",
+		"--leader-elect-lease-duration=3s", "--leader-elect-renew-deadline=2s", "--leader-elect-retry-period=500ms")
 }
 
 // tokenConfig is a kubeconfig with a token.
