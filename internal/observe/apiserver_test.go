@@ -28,6 +28,7 @@ type control struct {
 	master
 	program, token string
 	port, etcdPort int
+	beside         []master
 	procs          map[string]*exec.Cmd
 }
 

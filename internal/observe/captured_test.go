@@ -32,6 +32,9 @@ func (c *control) whole(place string, beside ...master) cluster.Facts {
 		cfg.Snapshots = []cluster.SnapshotPlace{{Host: c.host, Path: place}}
 	}
 	h := c.asConfigured(cfg).facts()
+	for i := range h.Node.Places {
+		h.Node.Places[i].Path = filepath.Join(c.root, h.Node.Places[i].Path)
+	}
 	h.Members = []cluster.MemberFacts{c.member(ctx, m, cluster.TLS{})}
 	var objects []*datadir.Objects
 	h.Snapshots, objects = snapshots(ctx, cfg, c.host)
@@ -85,8 +88,11 @@ func (c *control) keepAs(x captured.Fixture) {
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	captured.Keep(c.t, x, captured.Where{Variant: "apiserver", Redact: Redact,
-		Names: map[string]string{c.root: "", "(of " + host + ")": "(of machine)", filepath.Dir(c.program): "/usr/local/bin", filepath.Dir(etcds.Path(c.t, etcds.V3_7)): "/usr/local/bin"}})
+	names := map[string]string{c.root: "", "(of " + host + ")": "(of machine)", filepath.Dir(c.program): "/usr/local/bin", filepath.Dir(etcds.Path(c.t, etcds.V3_7)): "/usr/local/bin"}
+	for _, m := range c.beside {
+		names[m.root] = ""
+	}
+	captured.Keep(c.t, x, captured.Where{Variant: "apiserver", Redact: Redact, Names: names})
 }
 
 func shown(d diagnose.Diagnosis, code diagnose.Code) bool {
@@ -136,7 +142,7 @@ func TestRealHazards(t *testing.T) {
 	// Another key under the same name.
 	c.write("/etc/kubernetes/enc/encryption.yaml", []byte(otherEncryption))
 	want := []diagnose.Code{diagnose.HazardEncryption, diagnose.HazardAuthority, diagnose.HazardLeases, diagnose.HazardVolumes,
-		diagnose.HazardJobs, diagnose.HazardDeleting, diagnose.HazardEssentials, diagnose.HazardAdmin, diagnose.HazardSystem, diagnose.BackupSameDisk}
+		diagnose.HazardJobs, diagnose.HazardDeleting, diagnose.HazardEssentials, diagnose.HazardAdmin, diagnose.HazardSystem, diagnose.BackupSameDisk, diagnose.BackupIncomplete}
 	f := c.whole(place)
 	got := map[diagnose.Code]bool{}
 	d := diagnose.Diagnose(f)

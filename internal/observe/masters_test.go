@@ -130,5 +130,6 @@ func (c *control) twin(name string) master {
 	for _, f := range []string{"pki/sa.pub", "pki/sa.key", "manifests/kube-apiserver.yaml", "admin.conf", "controller-manager.conf", "scheduler.conf"} {
 		b.write("/etc/kubernetes/"+f, c.content(f))
 	}
+	c.beside = append(c.beside, b)
 	return b
 }

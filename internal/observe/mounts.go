@@ -243,7 +243,7 @@ func (m machine) places(ctx context.Context) []cluster.BackupPlace {
 				b.Files = cluster.Unknown[int]("%v", err)
 			} else {
 				b.Files = cluster.Is(len(files(m.at(p.Path))))
-				b.Parts = got(ctx, func() ([]string, error) { return m.parts(ctx, p.Path) })
+				b.Parts = got(ctx, func() ([]string, error) { return m.parts(ctx, m.at(p.Path)) })
 			}
 		}
 		out = append(out, b)

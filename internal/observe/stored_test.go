@@ -165,7 +165,7 @@ func TestRealStoredHazards(t *testing.T) {
 	c.serviceAccount(key, &key.PublicKey)
 	c.keepAs(captured.Fixture{Code: diagnose.HazardConverters, Cause: diagnose.DataDirLost, Also: []diagnose.Code{diagnose.HazardTokens, diagnose.HazardPolicies, diagnose.HazardUnserved,
 		diagnose.HazardAggregated, diagnose.HazardHolders, diagnose.HazardNodes, diagnose.HazardAttachments, diagnose.HazardAutoscalers, diagnose.HazardGitOps, diagnose.HazardStores,
-		diagnose.HazardExternal, diagnose.HazardPlane, diagnose.HazardDangling}, Facts: c.whole(place)})
+		diagnose.HazardExternal, diagnose.HazardPlane, diagnose.HazardDangling, diagnose.HazardKubelets}, Facts: c.whole(place)})
 }
 
 // past stores what an API server of today would not, and saves everything.
@@ -310,14 +310,14 @@ func (c *control) live() {
 		c.t.Errorf("ending: %v %v", ending, err)
 	}
 	c.since("kruise", 10*time.Minute)
-	c.keepAs(captured.Fixture{Code: diagnose.ClaimsLost, Cause: diagnose.ClaimsLost, Also: []diagnose.Code{diagnose.NodesNotReady, diagnose.EndpointsStale, diagnose.NamespaceStuck,
+	c.keepAs(captured.Fixture{Code: diagnose.ClaimsLost, Cause: diagnose.LeaseUnrenewed, Also: []diagnose.Code{diagnose.LeaseUnrenewed, diagnose.NodesNotReady, diagnose.EndpointsStale, diagnose.NamespaceStuck,
 		diagnose.HookBackendDown, diagnose.AggregatedAPIDown}, Facts: c.whole("")})
 	// All nodes but one machine's: something they have in common.
 	for _, n := range []string{"worker-1", "worker-2", "worker-3"} {
 		do("POST", "/api/v1/nodes", `{"kind":"Node","apiVersion":"v1","metadata":{"name":"`+n+`"}}`)
 	}
 	do("PATCH", "/api/v1/namespaces/default/persistentvolumeclaims/data/status", `{"status":{"phase":"Bound"}}`)
-	c.keep(diagnose.NodesDown, diagnose.NodesDown)
+	c.keep(diagnose.NodesDown, diagnose.LeaseUnrenewed)
 	for _, n := range []string{"worker-1", "worker-2", "worker-3"} {
 		do("DELETE", "/api/v1/nodes/"+n, "")
 	}

@@ -3,6 +3,7 @@ package failures
 import (
 	"context"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"regexp"
@@ -196,6 +197,44 @@ func TestOlderProgram(t *testing.T) {
 	l.snapshotAndLose()
 	l.of(etcds.V3_5, "m1")
 	l.under(diagnose.DataDirLost).shows(diagnose.HazardNewer)
+}
+
+// TestShortData: a snapshot that ends before what a broken member has seen.
+func TestShortData(t *testing.T) {
+	l := newLab(t).alone().up()
+	place := l.file("backups")
+	l.must(os.Mkdir(place, 0o700))
+	l.mustCtl("m1", "snapshot", "save", place+"/s.db")
+	l.put("m1", 30)
+	time.Sleep(300 * time.Millisecond) // until the db has it
+	l.kill("m1")
+	l.must(os.RemoveAll(l.member("m1").WAL()))
+	l.cfg.Snapshots = []cluster.SnapshotPlace{{Host: "m1", Path: place}}
+	l.under(diagnose.WALMissing).shows(diagnose.HazardRevision)
+}
+
+// TestOldStore: data of the second kind of etcd's API, which no etcd of today
+// reads.
+func TestOldStore(t *testing.T) {
+	l := newLab(t).alone().of(etcds.V3_5, "m1")
+	flags := []string{"--enable-v2", "--snapshot-count=10"}
+	l.up(flags...)
+	form := strings.NewReader("value=old")
+	req, err := http.NewRequest(http.MethodPut, l.member("m1").ClientURLs[0]+"/v2/keys/app", form)
+	l.must(err)
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	res, err := http.DefaultClient.Do(req)
+	l.must(err)
+	l.must(res.Body.Close())
+	if res.StatusCode != http.StatusCreated {
+		t.Fatalf("etcd 3.5 does not take a value over its old API: %s", res.Status)
+	}
+	l.put("m1", 30)
+	l.kill("m1")
+	l.must(os.Truncate(l.member("m1").Run.Process.Log, 0))
+	l.of(etcds.V3_6, "m1").start("m1")
+	l.ended("m1")
+	l.shows(diagnose.EtcdOldStore)
 }
 
 // snapshotAndLose saves a snapshot of m1 and loses everything else.
