@@ -155,7 +155,8 @@ func landing(fleet *remote.Fleet, f cluster.Facts) (cluster.Host, error) {
 
 // bring puts a backup's snapshot on a machine and gives its path there. It goes
 // there while it is fetched, and is digested where it is stored: nothing lies
-// here.
+// here. Then it is checked there, once for all that a recovery asks of it; no
+// later step reads all of it again while nobody touches it.
 func (a *app) bring(ctx context.Context, fleet *remote.Fleet, to cluster.Host, caseName, id string) (path string, err error) {
 	t := a.fetchProgress()
 	v, _, err := a.openVaultOf(fleet.Config, backup.Options{Progress: t.moved})
@@ -183,10 +184,19 @@ func (a *app) bring(ctx context.Context, fleet *remote.Fleet, to cluster.Host, c
 	t.expect(c)
 	begin := time.Now()
 	path = filepath.Join(to.State(), plan.FetchedDir, caseName, id+".db")
-	if err := client.PutContent(ctx, host.Content{Size: in.Size, SHA256: in.SHA256, Open: in.Open}, path, nil); err != nil {
+	stored, err := client.PutContent(ctx, host.Content{Size: in.Size, SHA256: in.SHA256, Open: in.Open}, path, nil)
+	if err != nil {
 		return "", hintFetch(fmt.Errorf("put backup %s on %s: %w", id, to.Name, err))
 	}
 	fmt.Fprintf(a.err, "fetched %s from %s in %s; it lies in %s on %s until `salvor cleanup %s`\n",
 		size(in.Size), sources(in.Fetched()), took(time.Since(begin)), path, to.Name, caseName)
+	notice := time.AfterFunc(silence, func() { fmt.Fprintf(a.err, "checking it on %s …\n", to.Name) })
+	defer notice.Stop()
+	if err := h.Land(ctx, fleet.Config, path, stored); err != nil {
+		if ctx.Err() != nil {
+			return "", err
+		}
+		fmt.Fprintf(a.err, "%s did not find it right, and looks again: %s\n", to.Name, err)
+	}
 	return path, nil
 }

@@ -79,8 +79,9 @@ func Identity(name, initialCluster, token string) (clusterID, memberID cluster.I
 // Dir.salvor.part (or Dir/.salvor.part when Dir exists and is empty, as a mount
 // point is), synced, then renamed. Alarms and a pending downgrade of the image are not
 // carried over. Repeating a finished build changes nothing; what an interrupted
-// one left is overwritten. Dir.salvor.json beside it describes the build. Progress
-// counts bytes. Files belong to the user who runs this.
+// one left is overwritten. Dir.salvor.json beside it describes the build. An image
+// that was digested when it landed, and not touched since, is not digested again.
+// Progress counts bytes. Files belong to the user who runs this.
 func BuildMember(ctx context.Context, b Build, progress func(done, total int64)) (Built, error) {
 	return told("build "+b.Dir, progress, func(progress func(done, total int64)) (Built, error) {
 		return build(ctx, b, progress)
@@ -88,8 +89,9 @@ func BuildMember(ctx context.Context, b Build, progress func(done, total int64))
 }
 
 func build(ctx context.Context, b Build, progress func(done, total int64)) (Built, error) {
+	landed, known := LandedAt(b.Image)
 	w, err := newRestorer(RestoreOptions{
-		Source: b.Image, Members: []RestoreMember{{Name: b.Name, Dir: b.Dir, WALDir: b.WALDir, PeerURLs: b.PeerURLs}},
+		Source: b.Image, SkipHashCheck: known, Members: []RestoreMember{{Name: b.Name, Dir: b.Dir, WALDir: b.WALDir, PeerURLs: b.PeerURLs}},
 		InitialCluster: b.InitialCluster, Token: b.Token,
 		BumpRevision: b.BumpRevision, MarkCompacted: b.MarkCompacted, Compact: b.MarkCompacted,
 		Target: b.Target,
@@ -119,6 +121,12 @@ func build(ctx context.Context, b Build, progress func(done, total int64)) (Buil
 		return Built{}, err
 	}
 	built.ImageSHA256 = w.done.SourceSHA256
+	if known {
+		built.ImageSHA256 = landed.Snapshot.SHA256
+		if again, ok := LandedAt(b.Image); !ok || again.File != landed.File {
+			return Built{}, fmt.Errorf("the image %s changed while it was read", b.Image)
+		}
+	}
 	if built.Revision, err = finish(ctx, s, built); err != nil {
 		return Built{}, err
 	}

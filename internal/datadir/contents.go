@@ -82,6 +82,11 @@ func hashContent(ctx context.Context, p *pageFile, revision int64) (cluster.Cont
 
 // content computes the fingerprint of what is live.
 func (s *survey) content(ctx context.Context, revision int64) (cluster.Content, error) {
+	return s.contentTo(ctx, revision, func(_, _ []byte) {})
+}
+
+// contentTo is content that shows each live key and its value, too.
+func (s *survey) contentTo(ctx context.Context, revision int64, each func(key, value []byte)) (cluster.Content, error) {
 	h := content.NewHasher()
 	var kv mvccpb.KeyValue
 	err := s.eachByKey(ctx, 0, func(value []byte) error {
@@ -89,6 +94,7 @@ func (s *survey) content(ctx context.Context, revision int64) (cluster.Content, 
 		if err != nil {
 			return err
 		}
+		each(rec.key, rec.value)
 		kv.Key, kv.Value, kv.CreateRevision, kv.ModRevision, kv.Version = rec.key, rec.value, rec.create, rec.mod, rec.version
 		return h.Add(&kv)
 	})

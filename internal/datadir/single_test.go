@@ -98,6 +98,7 @@ func TestSingleMember(t *testing.T) {
 	t.Run("restore refused", c.refused)
 	t.Run("restore from a stream", c.arrives)
 	t.Run("restore from a wrong stream", c.arrivesWrong)
+	t.Run("snapshot that has landed", c.lands)
 	t.Run("ladder", c.ladder)
 	t.Run("served", c.served)
 	t.Run("restore repeated", c.repeated)

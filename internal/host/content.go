@@ -4,6 +4,9 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"time"
+
+	"github.com/salvor-project/salvor/internal/durable"
 )
 
 // Content is a file that is made while it is sent: nothing of it is stored here.
@@ -15,6 +18,8 @@ type Content struct {
 	// Open begins the stream; a stream that is an io.WriterTo is asked to write
 	// itself. It is not called where the host has the file already.
 	Open func(ctx context.Context) (io.ReadCloser, error)
+
+	pulse time.Duration // how often a source that gives nothing is heard
 }
 
 // PutContent writes content to a file of the host, mode 0600. It appears whole,
@@ -22,7 +27,8 @@ type Content struct {
 // same content is success, with other content ErrExists. What an interrupted
 // attempt left is written anew: half a stream cannot be skipped. Progress is
 // as of Relay.
-func (c *Client) PutContent(ctx context.Context, from Content, remotePath string, progress func(Progress)) error {
+func (c *Client) PutContent(ctx context.Context, from Content, remotePath string, progress func(Progress)) (Stored, error) {
+	from.pulse = min(pulse, c.idle()/4)
 	_, near := c.transport.(Local)
 	send := func(ctx context.Context, _ []string, stdin io.Reader, stdout, _ io.Writer) error {
 		w := &frameWriter{w: stdout}
@@ -33,8 +39,23 @@ func (c *Client) PutContent(ctx context.Context, from Content, remotePath string
 		}
 		return nil
 	}
-	_, _, err := relay(ctx, place{"here", Local{Run: send}, remotePath}, c.place(remotePath), c.idle(), progress)
-	return err
+	t, err := relay(ctx, place{"here", Local{Run: send}, remotePath}, c.place(remotePath), c.idle(), progress)
+	if err != nil {
+		return Stored{}, err
+	}
+	sum, _ := t.sum()
+	return Stored{File: t.stored.File, SHA256: sum, Sealed: t.stored.Sealed}, nil
+}
+
+// Stored is what the receiving side found out of a file while it wrote it.
+type Stored struct {
+	// File is the state in which it was left; zero when it was there already,
+	// and nothing else is known of it then.
+	File   durable.FileID `json:"file,omitzero"`
+	SHA256 string         `json:"sha256"`
+	// Sealed tells that it ends in the SHA-256 of all before, as etcd's
+	// snapshots do.
+	Sealed bool `json:"sealed"`
 }
 
 func (s Content) send(ctx context.Context, r *frameReader, w *frameWriter, compress bool) error {
@@ -77,7 +98,7 @@ func (s Content) pour(ctx context.Context, w *frameWriter, compress bool) error 
 		}
 		to.z = z
 	}
-	defer to.beat(ctx)() // a source that is slow, or has to be given up, is not an idle line
+	defer to.beat(ctx, s.pulse)() // a source that is slow, or has to be given up, is not an idle line
 	in, err := s.Open(ctx)
 	if err != nil {
 		return err

@@ -9,6 +9,8 @@ import (
 	"io"
 
 	"github.com/klauspost/compress/zstd"
+
+	"github.com/salvor-project/salvor/internal/durable"
 )
 
 // A bulk session is a sequence of frames in each direction: one byte of type,
@@ -82,6 +84,10 @@ type header struct {
 // stored is what the receiver has now, durably.
 type stored struct {
 	Files []held `json:"files"`
+	// File is the state of a single file that was written, and Sealed tells
+	// that it ends in the SHA-256 of all before.
+	File   durable.FileID `json:"file,omitzero"`
+	Sealed bool           `json:"sealed,omitempty"`
 }
 
 // frame is one frame as it was read; its payload is valid until the next read.

@@ -74,7 +74,7 @@ func (c Command) pourAll(ctx context.Context, name string, r *frameReader, rest 
 		_, _ = io.Copy(io.Discard, rest)
 		cancel()
 	}()
-	stop := w.beat(ctx)
+	stop := w.beat(ctx, pulse)
 	result, err := spring(ctx, req.Params, w)
 	stop()
 	if err != nil {
@@ -112,12 +112,12 @@ func (p *pourWriter) Write(b []byte) (int, error) {
 }
 
 // beat tells the reader again and again that work goes on, until stopped.
-func (p *pourWriter) beat(ctx context.Context) (stop func()) {
+func (p *pourWriter) beat(ctx context.Context, every time.Duration) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		t := time.NewTicker(pulse)
+		t := time.NewTicker(every)
 		defer t.Stop()
 		for {
 			select {

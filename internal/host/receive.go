@@ -1,6 +1,7 @@
 package host
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -30,6 +31,7 @@ type receiver struct {
 	root     *os.File
 	have     map[string]*prefix
 	got      []held
+	sealed   bool // the single file that was written is
 }
 
 // prefix is what lies here of one file already.
@@ -48,7 +50,7 @@ func receive(ctx context.Context, path string, stdin io.Reader, stdout io.Writer
 		err = errors.Join(err, r.root.Close())
 	}
 	if err == nil {
-		err = r.w.json(frameStored, stored{Files: r.got})
+		err = r.w.json(frameStored, r.stored())
 	}
 	if err != nil {
 		// The other side may be gone; then this is for nobody.
@@ -56,6 +58,15 @@ func receive(ctx context.Context, path string, stdin io.Reader, stdout io.Writer
 		return fmt.Errorf("receive %s: %w", path, err)
 	}
 	return nil
+}
+
+// stored tells what lies here.
+func (r *receiver) stored() stored {
+	s := stored{Files: r.got, Sealed: r.sealed}
+	if !r.dir && !r.complete {
+		s.File, _ = durable.Identify(r.path) // without it nobody believes what is said of the file
+	}
+	return s
 }
 
 func (r *receiver) part() string { return r.path + ".part" }
@@ -187,6 +198,7 @@ func (r *receiver) data(ctx context.Context, f *os.File, h header, sum hash.Hash
 	at, unsynced := h.From, int64(0)
 	s := syncer{f: f}
 	defer func() { err = errors.Join(err, s.wait()) }()
+	end := ending{sum: sum, from: h.Size - sha256.Size}
 	for {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -199,6 +211,7 @@ func (r *receiver) data(ctx context.Context, f *os.File, h header, sum hash.Hash
 		case frameAlive:
 			continue
 		case frameTrailer:
+			r.sealed = end.sealed()
 			return r.judge(fr, held{Name: h.Name, Size: at, SHA256: hexSum(sum)}, h.Size)
 		case frameData, frameRaw:
 		default:
@@ -213,10 +226,16 @@ func (r *receiver) data(ctx context.Context, f *os.File, h header, sum hash.Hash
 		if at+int64(len(plain)) > h.Size {
 			return fmt.Errorf("more data came than the %d bytes that were announced", h.Size)
 		}
-		if _, err := f.WriteAt(plain, at); err != nil {
+		digested := make(chan struct{})
+		go func() {
+			end.add(plain, at)
+			close(digested)
+		}()
+		_, err = f.WriteAt(plain, at)
+		<-digested
+		if err != nil {
 			return err
 		}
-		sum.Write(plain)
 		at += int64(len(plain))
 		if unsynced += int64(len(plain)); unsynced >= syncEvery {
 			if err := s.begin(); err != nil {
@@ -226,6 +245,28 @@ func (r *receiver) data(ctx context.Context, f *os.File, h header, sum hash.Hash
 		}
 	}
 }
+
+// ending digests a file that may end in the digest of all before, as etcd's
+// snapshots do.
+type ending struct {
+	sum  hash.Hash
+	from int64 // where such a digest begins
+	own  []byte
+	last []byte
+}
+
+// add takes in what lies at a place.
+func (e *ending) add(b []byte, at int64) {
+	head := b[:min(max(e.from-at, 0), int64(len(b)))]
+	e.sum.Write(head)
+	if at <= e.from && at+int64(len(head)) == e.from {
+		e.own = e.sum.Sum(nil)
+	}
+	e.last = append(e.last, b[len(head):]...)
+	e.sum.Write(b[len(head):])
+}
+
+func (e *ending) sealed() bool { return len(e.own) > 0 && bytes.Equal(e.own, e.last) }
 
 // syncer makes what was written durable beside what is being written.
 type syncer struct {

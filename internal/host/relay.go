@@ -22,18 +22,23 @@ import (
 // of name, as sha256sum prints them, and the sum of their sizes. Progress,
 // unless nil, counts plain bytes; its note is the file's name in the folder.
 func Relay(ctx context.Context, from *Client, path string, to *Client, toPath string, progress func(Progress)) (sha string, n int64, err error) {
-	return relay(ctx, from.place(path), to.place(toPath), min(from.idle(), to.idle()), progress)
+	t, err := relay(ctx, from.place(path), to.place(toPath), min(from.idle(), to.idle()), progress)
+	if err != nil {
+		return "", 0, err
+	}
+	sha, n = t.sum()
+	return sha, n, nil
 }
 
 // Fetch copies a file or folder of the host to this machine, as Relay does.
 func (c *Client) Fetch(ctx context.Context, remotePath, localPath string, progress func(Progress)) error {
-	_, _, err := relay(ctx, c.place(remotePath), here(localPath), c.idle(), progress)
+	_, err := relay(ctx, c.place(remotePath), here(localPath), c.idle(), progress)
 	return err
 }
 
 // Put copies a file or folder of this machine to the host, as Relay does.
 func (c *Client) Put(ctx context.Context, localPath, remotePath string, progress func(Progress)) error {
-	_, _, err := relay(ctx, here(localPath), c.place(remotePath), c.idle(), progress)
+	_, err := relay(ctx, here(localPath), c.place(remotePath), c.idle(), progress)
 	return err
 }
 
@@ -117,7 +122,7 @@ func (e *end) nextOf(kind frameType, v any) (frame, error) {
 }
 
 // relay runs one transfer.
-func relay(ctx context.Context, from, to place, idle time.Duration, progress func(Progress)) (string, int64, error) {
+func relay(ctx context.Context, from, to place, idle time.Duration, progress func(Progress)) (*transfer, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	watch := newWatchdog(idle, func() {
@@ -126,12 +131,12 @@ func relay(ctx context.Context, from, to place, idle time.Duration, progress fun
 	defer watch.stop()
 	src, err := from.start(ctx, "send", watch)
 	if err != nil {
-		return "", 0, err
+		return nil, err
 	}
 	defer src.stream.Close()
 	dst, err := to.start(ctx, "receive", watch)
 	if err != nil {
-		return "", 0, err
+		return nil, err
 	}
 	defer dst.stream.Close()
 	// Closing frees reads and writes whatever the other sides do.
@@ -148,15 +153,14 @@ func relay(ctx context.Context, from, to place, idle time.Duration, progress fun
 	err = t.run()
 	if cause := context.Cause(ctx); err != nil && cause != nil {
 		if errors.Is(cause, ErrIdle) {
-			return "", 0, cause
+			return nil, cause
 		}
-		return "", 0, fmt.Errorf("copy %s from %s to %s on %s: %w", from.path, from.host, to.path, to.host, cause)
+		return nil, fmt.Errorf("copy %s from %s to %s on %s: %w", from.path, from.host, to.path, to.host, cause)
 	}
 	if err != nil {
-		return "", 0, err
+		return nil, err
 	}
-	sha, n := t.sum()
-	return sha, n, nil
+	return &t, nil
 }
 
 // transfer is a relay that runs.
@@ -169,6 +173,7 @@ type transfer struct {
 	dir      bool
 	name     string
 	sent     []held
+	stored   stored
 }
 
 // verdict is how the receiving side ended.
@@ -218,6 +223,7 @@ func (t *transfer) run() error {
 	if v.err != nil {
 		return v.err
 	}
+	t.stored = v.stored
 	return t.agree(v.stored)
 }
 

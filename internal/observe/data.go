@@ -177,6 +177,7 @@ func fixed(dir string) bool {
 func snapshots(ctx context.Context, cfg cluster.Config, host string) ([]cluster.SnapshotFacts, []*datadir.Objects) {
 	var out []cluster.SnapshotFacts
 	var objects []*datadir.Objects
+	here, _ := machineOf(cfg, host)
 	for _, p := range cfg.Snapshots {
 		if p.Host != host {
 			continue
@@ -186,7 +187,7 @@ func snapshots(ctx context.Context, cfg cluster.Config, host string) ([]cluster.
 			out, objects = append(out, notRead(p.Path).facts), append(objects, nil)
 		}
 		for _, path := range listed.Value {
-			s := inTime(ctx, notRead(path), func() snapshotLook { return snapshot(ctx, path) })
+			s := inTime(ctx, notRead(path), func() snapshotLook { return here.snapshot(ctx, path) })
 			out, objects = append(out, s.facts), append(objects, s.objects)
 			keepNewest(out, objects)
 		}
@@ -204,7 +205,10 @@ func notRead(path string) snapshotLook {
 	return snapshotLook{facts: cluster.SnapshotFacts{Path: path, DB: cluster.Unknown[cluster.DB](late)}}
 }
 
-func snapshot(ctx context.Context, path string) snapshotLook {
+func (m machine) snapshot(ctx context.Context, path string) snapshotLook {
+	if f, ok := m.landed(path); ok {
+		return snapshotLook{facts: f}
+	}
 	f, objects, err := datadir.InspectSnapshotObjects(ctx, path)
 	if err != nil {
 		f = cluster.SnapshotFacts{Path: path, DB: cluster.Unknown[cluster.DB]("%v", err)}

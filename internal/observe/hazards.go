@@ -26,6 +26,9 @@ const hazardLeast = 500 * time.Millisecond
 // and closes those that came with them. What there is no time for says so.
 func (m machine) snapshotHazards(ctx context.Context, all []cluster.SnapshotFacts, objects []*datadir.Objects) {
 	for _, i := range soundOnes(all) {
+		if all[i].Hazards.OK {
+			continue // since it landed
+		}
 		if o := twin(all, i); o >= 0 {
 			all[i].Hazards = all[o].Hazards
 			continue

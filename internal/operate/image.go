@@ -86,7 +86,7 @@ type Image struct {
 
 // checkImage only reads; there is nothing that could be half done.
 func checkImage(ctx context.Context, a plan.CheckImage) (any, error) {
-	s, content, err := datadir.InspectContent(ctx, a.Path)
+	s, content, err := inspect(ctx, a.Path)
 	if err != nil {
 		return nil, fmt.Errorf("check image: %w", err)
 	}
@@ -107,6 +107,15 @@ func checkImage(ctx context.Context, a plan.CheckImage) (any, error) {
 	db := s.DB.Value
 	return Image{Image: a.Path, SHA256: s.SHA256, Bytes: s.Size, Revision: db.Revision,
 		CompactRevision: db.CompactRevision, Keys: content.Value.Keys, Content: content.Value}, nil
+}
+
+// inspect checks a snapshot, or believes what was found when it landed if it was
+// not touched since.
+func inspect(ctx context.Context, path string) (cluster.SnapshotFacts, cluster.Known[cluster.Content], error) {
+	if l, ok := datadir.LandedAt(path); ok {
+		return l.Snapshot, cluster.Is(l.Content), nil
+	}
+	return datadir.InspectContent(ctx, path)
 }
 
 // snapshotDone: the file is there and whole.

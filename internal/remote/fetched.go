@@ -9,11 +9,16 @@ import (
 	"path/filepath"
 
 	"github.com/salvor-project/salvor/internal/cluster"
+	"github.com/salvor-project/salvor/internal/datadir"
 	"github.com/salvor-project/salvor/internal/host"
+	"github.com/salvor-project/salvor/internal/observe"
 	"github.com/salvor-project/salvor/internal/plan"
 )
 
-const methodFetched = "fetched.list"
+const (
+	methodFetched = "fetched.list"
+	methodLand    = "fetched.land"
+)
 
 // Fetched is what was fetched to a host for a case and still lies there: all of
 // the cluster's secrets.
@@ -59,4 +64,25 @@ func fetched(_ context.Context, q question, _ func(host.Progress)) (any, error) 
 		out = append(out, f)
 	}
 	return out, nil
+}
+
+type landParams struct {
+	question
+	Path    string          `json:"path"`
+	Arrived datadir.Arrived `json:"arrived"`
+}
+
+// Land has the host check a snapshot that was just put there, and keep what it
+// found beside it. The error is for what is wrong with it, too: whoever looks at
+// it later says that again.
+func (h *Host) Land(ctx context.Context, cfg cluster.Config, path string, s host.Stored) error {
+	return h.call(ctx, methodLand, landParams{h.question(cfg), path, datadir.Arrived(s)}, nil, nil)
+}
+
+func land(ctx context.Context, p landParams, _ func(host.Progress)) (any, error) {
+	h, ok := p.Config.Host(p.Host)
+	if in, err := filepath.Rel(filepath.Join(h.State(), plan.FetchedDir), p.Path); !ok || err != nil || !filepath.IsLocal(in) {
+		return nil, &host.Failure{Code: host.CodeBadRequest, Err: fmt.Errorf("%s is not where backups are fetched to on host %q", p.Path, p.Host)}
+	}
+	return nil, observe.Land(ctx, p.Config, p.Host, p.Path, p.Arrived)
 }

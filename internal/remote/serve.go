@@ -48,6 +48,7 @@ func Methods(version string) host.Methods {
 		methodQuiet:        method(quiet),
 		methodPut:          method(put),
 		methodPutDone:      method(putDone),
+		methodLand:         method(land),
 	}
 }
 

@@ -50,6 +50,8 @@ func Run(t *testing.T, open func(t *testing.T) host.Transport) {
 		{"RelayErrors", testRelayErrors},
 		{"FetchAndPut", testFetchAndPut},
 		{"PutContent", testPutContent},
+		{"PutSealed", testPutSealed},
+		{"PutContentOfASlowSource", testPutContentSlow},
 		{"Pour", testPour},
 		{"PourFails", testPourFails},
 		{"PourStops", testPourStops},
