@@ -63,6 +63,9 @@ func TestRecoverFromTheVault(t *testing.T) {
 	if h.Hash != hash {
 		t.Errorf("HashKV at %d is %d, it was %d", revision, h.Hash, hash)
 	}
+	if l, ok := datadir.LandedAt(brought); !ok || l.Content.Revision < revision {
+		t.Errorf("what was found when it landed is not believed at the end: %v, %+v", ok, l)
+	}
 	info, err := os.Stat(brought)
 	check(t, err)
 	if info.Mode().Perm() != 0o600 {

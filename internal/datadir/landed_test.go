@@ -92,10 +92,12 @@ func (c crashed) believed(t *testing.T, l datadir.Landed, b []byte) {
 		"another file in its place": func() error {
 			return errors.Join(os.WriteFile(l.Path+".x", b, 0o600), os.Chtimes(l.Path+".x", old, old), os.Rename(l.Path+".x", l.Path))
 		},
-		"grown":                  func() error { return os.Truncate(l.Path, int64(len(b))+512) },
-		"half a note":            func() error { return os.WriteFile(note, raw[:len(raw)/2], 0o600) },
-		"no note":                func() error { return os.Remove(note) },
-		"a note of another form": func() error { return os.WriteFile(note, bytes.Replace(raw, []byte(`"format": 1`), []byte(`"format": 0`), 1), 0o600) },
+		"grown":       func() error { return os.Truncate(l.Path, int64(len(b))+512) },
+		"half a note": func() error { return os.WriteFile(note, raw[:len(raw)/2], 0o600) },
+		"no note":     func() error { return os.Remove(note) },
+		"a note of another form": func() error {
+			return os.WriteFile(note, bytes.Replace(raw, []byte(`"format": 1`), []byte(`"format": 0`), 1), 0o600)
+		},
 		"the note of another file": func() error {
 			return os.WriteFile(note, bytes.Replace(raw, []byte(l.Path), []byte(c.saved), 1), 0o600)
 		},

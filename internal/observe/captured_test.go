@@ -10,9 +10,11 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/salvor-project/salvor/internal/cluster"
 	"github.com/salvor-project/salvor/internal/datadir"
 	"github.com/salvor-project/salvor/internal/diagnose"
@@ -158,6 +160,23 @@ func TestRealHazards(t *testing.T) {
 		t.Errorf("%s %s", d.Scenario, d.Level)
 	}
 	c.keepAs(captured.Fixture{Code: diagnose.HazardWebhook, Cause: diagnose.DataDirLost, Also: want, Facts: f})
+	c.lands(f.Hosts[0].Snapshots[0])
+}
+
+// lands looks at a snapshot as one that has just come: the same is found, and the
+// objects are read again once the machine has another key.
+func (c *control) lands(want cluster.SnapshotFacts) {
+	if err := c.land(context.Background(), want.Path, datadir.Arrived{}); err != nil {
+		c.t.Fatal(err)
+	}
+	got, ok := c.landed(want.Path)
+	if diff := cmp.Diff(want, got); !ok || diff != "" {
+		c.t.Errorf("landed %v: %s", ok, diff)
+	}
+	c.write("/etc/kubernetes/enc/encryption.yaml", []byte(strings.Replace(otherEncryption, "YmJi", "Y2Nj", 1)))
+	if got, ok := c.landed(want.Path); !ok || got.Hazards.OK || got.SHA256 != want.SHA256 {
+		c.t.Errorf("with another key: landed %v, %+v", ok, got)
+	}
 }
 
 // ctl runs etcdctl, and gives what it says.

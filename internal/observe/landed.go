@@ -19,6 +19,10 @@ import (
 // snapshot is the error, and for later looks to say.
 func Land(ctx context.Context, cfg cluster.Config, host, path string, a datadir.Arrived) error {
 	m, _ := machineOf(cfg.On(host), host)
+	return m.land(ctx, path, a)
+}
+
+func (m machine) land(ctx context.Context, path string, a datadir.Arrived) error {
 	in := m.inputs()
 	scan := hazard.New(in)
 	l, err := datadir.Land(ctx, path, a, func(key, value []byte) { scan.Add(string(key), value) })

@@ -82,11 +82,14 @@ type Image struct {
 	CompactRevision int64           `json:"compactRevision"`
 	Keys            int64           `json:"keys"`
 	Content         cluster.Content `json:"content"`
+	// Landed tells that it was checked when it came to the machine, and not
+	// touched since.
+	Landed bool `json:"landed,omitempty"`
 }
 
 // checkImage only reads; there is nothing that could be half done.
 func checkImage(ctx context.Context, a plan.CheckImage) (any, error) {
-	s, content, err := inspect(ctx, a.Path)
+	s, content, landed, err := inspect(ctx, a.Path)
 	if err != nil {
 		return nil, fmt.Errorf("check image: %w", err)
 	}
@@ -106,16 +109,17 @@ func checkImage(ctx context.Context, a plan.CheckImage) (any, error) {
 	}
 	db := s.DB.Value
 	return Image{Image: a.Path, SHA256: s.SHA256, Bytes: s.Size, Revision: db.Revision,
-		CompactRevision: db.CompactRevision, Keys: content.Value.Keys, Content: content.Value}, nil
+		CompactRevision: db.CompactRevision, Keys: content.Value.Keys, Content: content.Value, Landed: landed}, nil
 }
 
 // inspect checks a snapshot, or believes what was found when it landed if it was
 // not touched since.
-func inspect(ctx context.Context, path string) (cluster.SnapshotFacts, cluster.Known[cluster.Content], error) {
+func inspect(ctx context.Context, path string) (s cluster.SnapshotFacts, content cluster.Known[cluster.Content], landed bool, err error) {
 	if l, ok := datadir.LandedAt(path); ok {
-		return l.Snapshot, cluster.Is(l.Content), nil
+		return l.Snapshot, cluster.Is(l.Content), true, nil
 	}
-	return datadir.InspectContent(ctx, path)
+	s, content, err = datadir.InspectContent(ctx, path)
+	return s, content, false, err
 }
 
 // snapshotDone: the file is there and whole.

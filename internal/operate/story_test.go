@@ -146,6 +146,14 @@ func (s story) makeRoom() {
 	}
 }
 
+// refuses checks an image that is not the one that was planned.
+func (s story) refuses(a plan.CheckImage) {
+	s.Helper()
+	if _, err := Do(s.ctx, s.env("m1"), a, nil); err == nil {
+		s.Error("another file than planned was accepted")
+	}
+}
+
 // rebuild makes a new cluster from m1's files.
 func (s story) rebuild() {
 	before := s.content("m1")
@@ -162,9 +170,15 @@ func (s story) rebuild() {
 	if checked.Content != before || checked.Revision != image.Revision {
 		s.Errorf("checked %+v", checked)
 	}
-	if _, err := Do(s.ctx, s.env("m1"), plan.CheckImage{Path: salvage.Out, SHA256: "00"}, nil); err == nil {
-		s.Error("another file than planned was accepted")
+	s.refuses(plan.CheckImage{Path: salvage.Out, SHA256: "00"})
+	if landed, err := datadir.Land(s.ctx, salvage.Out, datadir.Arrived{}, func(_, _ []byte) {}); err != nil || landed.Keep() != nil {
+		s.Fatal(err)
 	}
+	checked.Landed = true // all else is as it was read
+	if again := into[Image](s, s.do("m1", plan.CheckImage{Path: salvage.Out, SHA256: image.SHA256})); again != checked {
+		s.Errorf("checked %+v, and as it has landed %+v", checked, again)
+	}
+	s.refuses(plan.CheckImage{Path: salvage.Out, SHA256: "00"})
 	builds := map[string]plan.BuildMember{}
 	for _, m := range s.cfg.Members {
 		b := plan.BuildMember{Member: m.Name, Image: salvage.Out, Dir: m.DataDir + ".new", Name: m.Name, PeerURLs: m.PeerURLs,

@@ -1,12 +1,13 @@
 // Bench measures a backup to two targets against `etcdctl snapshot save` and
 // zstd, a fetch with its restore against the slower of the download and the
-// restore, from a folder and from an S3 server on this machine, and a proof, on
+// restore, from a folder and from an S3 server on this machine, a whole recovery
+// from a folder against one from the same snapshot on the machine, and a proof, on
 // an etcd that serves a large snapshot. It prints Markdown tables.
 //
 //	go build -o /tmp/salvor ./cmd/salvor
 //	go run ./internal/datadir/bench -dir CACHE -rows none    # makes the subject, CACHE/old.db
 //	go run ./internal/backup/bench -subject CACHE/old.db -salvor /tmp/salvor -etcd DIR-WITH-ETCD-AND-ETCDCTL \
-//	    -s3 PATH-OF-VERSITYGW -dir WORK [-rows backup,folder,s3,prove] [-rounds 1]
+//	    -s3 PATH-OF-VERSITYGW -dir WORK [-rows backup,folder,s3,recover,prove] [-rounds 1]
 //
 // It needs the program zstd, root to drop the page cache, and 25 GB in WORK,
 // which has to be new; it stays, and more rows can be measured in it. The rows
@@ -36,7 +37,7 @@ func main() {
 	flag.StringVar(&o.etcd, "etcd", "", "the folder of etcd and etcdctl")
 	flag.StringVar(&o.s3, "s3", "", "the versitygw program; without it the row s3 is left out")
 	flag.StringVar(&o.dir, "dir", "", "where the work is done")
-	rows := flag.String("rows", "backup,folder,s3,prove", "what to measure")
+	rows := flag.String("rows", "backup,folder,s3,recover,prove", "what to measure")
 	rounds := flag.Int("rounds", 1, "how often each is measured")
 	task := flag.String("download", "", "used by the program itself: download the sealed snapshot of salvor.yaml's first target to this file")
 	config := flag.String("config", "", "with -download: the salvor.yaml")
@@ -61,7 +62,7 @@ func (o options) run(rows []string, rounds int) error {
 	} else if !errors.Is(err, fs.ErrExist) {
 		return err
 	}
-	measures := map[string]func() error{"backup": o.backup, "folder": o.folder, "s3": o.bucket, "prove": o.prove}
+	measures := map[string]func() error{"backup": o.backup, "folder": o.folder, "s3": o.bucket, "recover": o.recover, "prove": o.prove}
 	for range rounds {
 		for _, row := range rows {
 			do, ok := measures[row]
