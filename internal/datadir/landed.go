@@ -55,7 +55,7 @@ func Land(ctx context.Context, path string, a Arrived, each func(key, value []by
 }
 
 func land(ctx context.Context, path string, a Arrived, each func(key, value []byte)) (Landed, error) {
-	l := Landed{Format: landedFormat, Path: path}
+	l := Landed{Format: landedFormat, Path: filepath.Clean(path)}
 	var err error
 	if l.File, err = settled(ctx, path); err != nil {
 		return l, err

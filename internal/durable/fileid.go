@@ -33,5 +33,5 @@ func Identify(path string) (FileID, error) {
 const tick = 20_000_000
 
 // Settled tells whether a write after now, nanoseconds since 1970, would change
-// the identity.
-func (id FileID) Settled(now int64) bool { return now-id.Changed > tick }
+// the identity. A file of the future is so: its clock was set back since.
+func (id FileID) Settled(now int64) bool { return now < id.Changed || now-id.Changed > tick }

@@ -31,7 +31,7 @@ type receiver struct {
 	root     *os.File
 	have     map[string]*prefix
 	got      []held
-	sealed   bool // the single file that was written is
+	sealed   bool // the file that was written last is
 }
 
 // prefix is what lies here of one file already.
@@ -62,9 +62,10 @@ func receive(ctx context.Context, path string, stdin io.Reader, stdout io.Writer
 
 // stored tells what lies here.
 func (r *receiver) stored() stored {
-	s := stored{Files: r.got, Sealed: r.sealed}
+	s := stored{Files: r.got}
 	if !r.dir && !r.complete {
 		s.File, _ = durable.Identify(r.path) // without it nobody believes what is said of the file
+		s.Sealed = r.sealed
 	}
 	return s
 }
