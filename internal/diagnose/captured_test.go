@@ -1,7 +1,6 @@
 package diagnose_test
 
 import (
-	"encoding/json"
 	"slices"
 	"testing"
 	"time"
@@ -22,17 +21,8 @@ func fixtures(t *testing.T) map[string]captured.Fixture {
 }
 
 // worldOf gives a copy of captured facts, to be changed.
-func worldOf(t *testing.T, f captured.Fixture) *stories.World {
-	t.Helper()
-	b, err := json.Marshal(f.Facts)
-	if err != nil {
-		t.Fatal(err)
-	}
-	w := &stories.World{}
-	if err := json.Unmarshal(b, &w.Facts); err != nil {
-		t.Fatal(err)
-	}
-	return w
+func worldOf(f captured.Fixture) *stories.World {
+	return &stories.World{Facts: copied(f.Facts)}
 }
 
 // TestCaptured: real faults are found, with evidence, and their root cause is
@@ -69,7 +59,7 @@ func shown(t *testing.T, x captured.Fixture, d diagnose.Diagnosis, c diagnose.Co
 	if !ok || len(f.Evidence) == 0 || f.Confidence == "" {
 		t.Fatalf("%s: %+v in %s %v", c, f, d.Scenario, codesOf(d))
 	}
-	w := worldOf(t, x)
+	w := worldOf(x)
 	for _, n := range diagnose.NeedsOf(c) {
 		takeFrom(w, n, -1)
 	}
@@ -96,7 +86,7 @@ func TestCapturedWithSecond(t *testing.T) {
 			if !h.Reached.OK {
 				continue
 			}
-			w := worldOf(t, x)
+			w := worldOf(x)
 			clock := &w.Facts.Hosts[i].Reached.Value.Clock
 			*clock = clock.Add(30 * time.Minute) // within all certificates
 			d := diagnose.Diagnose(w.Facts)

@@ -148,7 +148,7 @@ func worlds(t *testing.T) []world {
 		out = append(out, world{"seed " + name, "", build})
 	}
 	for name, f := range fixtures(t) {
-		out = append(out, world{"captured " + name, f.Code, func() *stories.World { return worldOf(t, f) }})
+		out = append(out, world{"captured " + name, f.Code, func() *stories.World { return worldOf(f) }})
 	}
 	return out
 }
