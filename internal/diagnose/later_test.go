@@ -153,3 +153,18 @@ func TestBackupIncomplete(t *testing.T) {
 		t.Errorf("a backup whose manifest names what is missing: %+v", f)
 	}
 }
+
+// TestCPUExplainsElections: a machine that is busy is no fault by itself; it is
+// the cause when leaders change for it.
+func TestCPUExplainsElections(t *testing.T) {
+	w := stories.Control()
+	w.Said("m2", "etcd", cluster.SaidLateHeartbeat, 40)
+	w.Node("m2").Pressure.Value.CPU.Value.Some = 91
+	if d := diagnose.Diagnose(w.Facts); d.Cause != nil || d.Scenario != diagnose.Healthy || !has(d.Findings, diagnose.CPUStarved) {
+		t.Errorf("%s, cause %+v", d.Scenario, d.Cause)
+	}
+	w.M("m2").Metrics.Value.LeaderChanges = 900
+	if d := diagnose.Diagnose(w.Facts); d.Cause == nil || d.Cause.Code != diagnose.CPUStarved || !has(d.Findings, diagnose.LeaderUnstable) {
+		t.Errorf("cause %+v", d.Cause)
+	}
+}

@@ -1,6 +1,7 @@
 package diagnose
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/salvor-project/salvor/internal/say"
@@ -169,7 +170,8 @@ func names(ms []memberView) string {
 }
 
 // root is the finding that explains most: the first in the table's order that
-// nothing else causes, the more severe before the less.
+// nothing else causes, the more severe before the less. What is only information
+// counts if it explains something graver.
 func root(fs []Finding) (Finding, bool) {
 	for _, s := range []Severity{Critical, Warning} {
 		for _, f := range fs {
@@ -178,5 +180,21 @@ func root(fs []Finding) (Finding, bool) {
 			}
 		}
 	}
+	for _, f := range fs {
+		if f.Severity == Info && len(f.CausedBy) == 0 && explainsGraver(f, fs) {
+			return f, true
+		}
+	}
 	return Finding{}, false
+}
+
+// explainsGraver tells whether something that is more than information falls
+// silent under a finding.
+func explainsGraver(cause Finding, fs []Finding) bool {
+	for _, f := range fs {
+		if f.Severity != Info && slices.Contains(f.CausedBy, cause.Code) {
+			return true
+		}
+	}
+	return false
 }

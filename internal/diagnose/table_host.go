@@ -27,7 +27,7 @@ func machineRules() []rule {
 			messages: []string{"Out of memory: Killed process", "exit code 137"}, references: []string{"kubernetes/kubernetes#65954"}},
 		{code: MemoryStarved, severity: Warning, needs: []Need{NeedPressure}, causes: []Code{OutOfMemory}, find: findMemoryStarved, passing: true,
 			references: []string{"kubernetes/kubernetes#65954", "Linux Documentation/accounting/psi.rst"}},
-		{code: CPUStarved, severity: Warning, needs: []Need{NeedPressure, NeedLogs, NeedMetrics}, causes: []Code{MemoryStarved}, find: findCPUStarved, rate: rateLoad, passing: true,
+		{code: CPUStarved, severity: Info, needs: []Need{NeedPressure, NeedLogs, NeedMetrics}, causes: []Code{MemoryStarved}, find: findCPUStarved, rate: rateLoad, passing: true,
 			messages:   []string{"leader failed to send out heartbeat on time; took too long, leader is overloaded likely from slow disk", "apply request took too long"},
 			references: []string{"Linux Documentation/accounting/psi.rst"}},
 		{code: TooManyOpenFiles, severity: Warning, needs: []Need{NeedLogs}, find: findSigns(cluster.SaidTooManyFiles), rate: rateSign, passing: true,

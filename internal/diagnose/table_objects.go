@@ -10,7 +10,7 @@ func objectRules() []rule {
 			causes:     []Code{Diverged, SingleMemberBoot, RestoredAlone, ClusterIDMismatch, SameIDOtherHistory, HistoryRewound, RVRegressed, ClockSkew},
 			references: []string{"etcd-io/etcd#13766"}},
 		{code: LeaseUnrenewed, severity: Critical, needs: []Need{NeedObjects}, find: findUnrenewed, passing: true,
-			causes:   []Code{ClockSkew, ControllersDown, CannotReadClient, KubeconfigExpired, QuorumLost, NoSpaceAlarm, CorruptAlarm, APIDown, APIHangs, APINotReady, WebhookDeadlock, Defragmenting},
+			causes:   []Code{HeldBack, ClockSkew, ControllersDown, CannotReadClient, KubeconfigExpired, QuorumLost, NoSpaceAlarm, CorruptAlarm, APIDown, APIHangs, APINotReady, WebhookDeadlock, Defragmenting},
 			messages: []string{"failed to acquire lease kube-system/kube-controller-manager", "error retrieving resource lock kube-system/kube-scheduler"}},
 		{code: NodesDown, severity: Critical, needs: []Need{NeedObjects}, find: findNodesDown, passing: true,
 			causes:     []Code{KubeletCertExpired, KubeletDown, RuntimeDown, APICertExpired, BalancerDown, AddressOnTwoHosts, ClockSkew, RVRegressed, CannotReadClient},
