@@ -3,7 +3,9 @@
 //
 // What only reads (Inspect, InspectSnapshot, ContentOf, ChangesSince) uses
 // pread and this package's own bounds-checked reader of bbolt's format, never
-// a memory map: a damaged or truncated db is then a finding, not a SIGBUS.
+// a memory map: a damaged or truncated db is then a finding, not a SIGBUS. A db
+// that a running etcd holds is read without its lock, and what was read counts
+// only if nothing was committed meanwhile.
 // What writes never touches its source. Restore and BuildMember write bbolt's
 // pages themselves; so does Salvage, as long as a log holds what fills logs, and
 // etcd's own applier goes on behind that. Both are held against etcd's code and

@@ -110,7 +110,10 @@ func examine(ctx context.Context, p *pageFile, path string, o checking) (db exam
 	if o.glance {
 		return db, glanced(p, path, err), err
 	}
-	if !p.ahead.on {
+	switch {
+	case p.inUse: // its pages are in memory, and its etcd has the first claim on the disk
+		p.ahead.on = true
+	case !p.ahead.on:
 		p.warm(ctx)
 	}
 	c, checkErr := check(ctx, p, db.CompactRevision, o)

@@ -108,12 +108,15 @@ func (m machine) dataInUse(ctx context.Context, c cluster.Member, state *running
 		case l.disk.OK && l.disk.Value.DB.OK:
 			disk = l.disk
 			s = m.readHazards(reading, l.objects)
-		case l.err != nil && reading.Err() == nil:
-			l.close()
-			s = scanned{cluster.Unknown[cluster.Hazards]("%v", l.err), l.err}
-		default:
+		case reading.Err() != nil:
 			l.close()
 			s.hazards = cluster.Unknown[cluster.Hazards](late)
+		case l.disk.OK:
+			l.close()
+			s.hazards = cluster.Unknown[cluster.Hazards]("%s", l.disk.Value.DB.Why)
+		default:
+			l.close()
+			s = scanned{cluster.Unknown[cluster.Hazards]("%s", l.disk.Why), l.err}
 		}
 		if hazards = s.hazards; !errors.Is(s.err, datadir.ErrCommits) {
 			break
