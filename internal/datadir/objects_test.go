@@ -3,6 +3,7 @@ package datadir_test
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -112,7 +113,7 @@ func (c crashed) objectsAreThoseThatLive(t *testing.T) {
 	if want := must(datadir.ContentOf(t.Context(), dbOf(c.stopped), 0))(t); n != want.Keys {
 		t.Errorf("%d objects, %d keys live", n, want.Keys)
 	}
-	if err := o.Each(t.Context(), func([]byte, []byte) error { return io.ErrClosedPipe }); err != io.ErrClosedPipe {
+	if err := o.Each(t.Context(), func([]byte, []byte) error { return io.ErrClosedPipe }); !errors.Is(err, io.ErrClosedPipe) {
 		t.Errorf("the error of the reader is %v", err)
 	}
 	o.Close()
