@@ -48,6 +48,11 @@ func TestWhatIsPastIsNotTold(t *testing.T) {
 		}, diagnose.APICannotDecrypt, false},
 		{"a cache that was behind for a moment", func(w *stories.World) { w.Said("m1", "kube-apiserver", cluster.SaidRVTooLarge, 1) }, diagnose.RVRegressed, false},
 		{"clients that have seen more", func(w *stories.World) { w.Said("m1", "kubelet", cluster.SaidRVTooLarge, 20) }, diagnose.RVRegressed, true},
+		{"a role that an API server did not know yet", func(w *stories.World) { w.Said("m1", "kube-apiserver", cluster.SaidForbiddenRBAC, 1) }, diagnose.RBACMissing, false},
+		{"a role that was missing an hour ago", func(w *stories.World) {
+			w.SaidAt("m1", "kube-apiserver", cluster.SaidForbiddenRBAC, 100, w.Facts.At.Add(-time.Hour))
+		}, diagnose.RBACMissing, false},
+		{"a role that is missing", func(w *stories.World) { w.Said("m1", "kube-apiserver", cluster.SaidForbiddenRBAC, 100) }, diagnose.RBACMissing, true},
 		{"another leader of the same term", func(w *stories.World) { w.M("m2").Live.Value.Leader = '2' }, diagnose.MembersDisagree, true},
 		{"an election between two answers", func(w *stories.World) {
 			w.M("m2").Live.Value.Leader, w.M("m2").Live.Value.Term = '2', w.M("m1").Live.Value.Term+1

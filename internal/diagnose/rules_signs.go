@@ -233,16 +233,33 @@ func findAPIBadFlag(v view) []sighting {
 	return gatherSigns(out)
 }
 
-// againDecrypt is how often at least an API server without a key says so: its
-// caches try to read the objects again and again.
-const againDecrypt = 2 * time.Minute
+// again is how often at least something is said that lasts: caches read again,
+// and who wants to lead asks again, every few seconds.
+const again = 2 * time.Minute
+
+// past tells that a line is of an earlier run, or would have been said again.
+func (s said) past() bool {
+	return s.previous || !s.sign.Last.IsZero() && s.now.Sub(s.sign.Last) > again
+}
+
+// findRefused finds controllers and schedulers that are refused again and again.
+// Once is ordinary: an API server that begins does not know its roles yet.
+func findRefused(cause cluster.Cause) func(view) []sighting {
+	return func(v view) []sighting {
+		all := often(v.said(cause), refusals)
+		if v.serving() > 0 {
+			all = slices.DeleteFunc(all, said.past)
+		}
+		return gatherSigns(all)
+	}
+}
 
 // findCannotDecrypt finds API servers that have no key for what is stored. What
 // one that is ready now said in an earlier run, or not lately, is past.
 func findCannotDecrypt(v view) []sighting {
 	var out []said
 	for _, s := range v.said(cluster.SaidNoEncryptionKey) {
-		if past := s.previous || !s.sign.Last.IsZero() && s.now.Sub(s.sign.Last) > againDecrypt; !past || !v.apiReady(s.host) {
+		if !s.past() || !v.apiReady(s.host) {
 			out = append(out, s)
 		}
 	}
@@ -334,10 +351,12 @@ func merged(all []sighting) []sighting {
 }
 
 // How often something has to be said that is ordinary when it is said once:
-// conflicts that make a quarrel, a cache that is behind, a heartbeat that is late.
+// conflicts that make a quarrel, a cache that is behind, a client that is refused, a
+// heartbeat that is late.
 const (
 	fights      = 50
 	regressions = 5
+	refusals    = 3
 	lateBeats   = 5
 )
 

@@ -58,9 +58,9 @@ func apiRules() []rule {
 			messages: []string{"Too large resource version: …, current: …"}, references: []string{"kubernetes/kubernetes#107457", "kubernetes/kubernetes#118501", "etcd-io/etcd#16028"}},
 		{code: ControllersFight, severity: Warning, needs: []Need{NeedLogs}, causes: []Code{RVRegressed}, find: findFights, rate: rateSign, passing: true,
 			messages: []string{"the object has been modified; please apply your changes to the latest version"}, references: []string{"kubernetes/kubernetes#95958"}},
-		{code: RBACMissing, severity: Critical, needs: []Need{NeedLogs}, find: findSigns(cluster.SaidForbiddenRBAC), rate: rateSign, passing: true,
+		{code: RBACMissing, severity: Critical, needs: []Need{NeedLogs}, find: findRefused(cluster.SaidForbiddenRBAC), rate: rateSign, passing: true,
 			messages: []string{"RBAC: clusterrole.rbac.authorization.k8s.io \"…\" not found"}, references: []string{"kubernetes/kubernetes#88250"}},
-		{code: CannotReadClient, severity: Critical, needs: []Need{NeedLogs}, causes: []Code{KubeconfigExpired, AuthorityDiffers, KubeconfigOtherCA, ClockSkew}, find: findSigns(cluster.SaidUnauthorized), rate: rateSign, passing: true,
+		{code: CannotReadClient, severity: Critical, needs: []Need{NeedLogs}, causes: []Code{KubeconfigExpired, AuthorityDiffers, KubeconfigOtherCA, ClockSkew}, find: findRefused(cluster.SaidUnauthorized), rate: rateSign, passing: true,
 			messages: []string{"error retrieving resource lock … Unauthorized", "failed to list …: Unauthorized"}},
 	}
 }
