@@ -46,6 +46,15 @@ func TestWhatIsPastIsNotTold(t *testing.T) {
 		{"a key that was missed an hour ago", func(w *stories.World) {
 			w.SaidAt("m1", "kube-apiserver", cluster.SaidNoEncryptionKey, 3, w.Facts.At.Add(-time.Hour))
 		}, diagnose.APICannotDecrypt, false},
+		{"a key that was missed an hour ago, and etcd is gone now", func(w *stories.World) {
+			w.SaidAt("m1", "kube-apiserver", cluster.SaidNoEncryptionKey, 3, w.Facts.At.Add(-time.Hour))
+			w.API("m1").Ready = cluster.Is(cluster.APIHealth{Status: 500, Failed: []string{"etcd"}})
+		}, diagnose.APICannotDecrypt, false},
+		{"a key that was missed an hour ago, and nobody answers", func(w *stories.World) {
+			w.SaidAt("m1", "kube-apiserver", cluster.SaidNoEncryptionKey, 3, w.Facts.At.Add(-time.Hour))
+			w.API("m1").Layer = cluster.LayerNone
+			w.API("m1").Ready = cluster.Unknown[cluster.APIHealth]("not reached")
+		}, diagnose.APICannotDecrypt, true},
 		{"a cache that was behind for a moment", func(w *stories.World) { w.Said("m1", "kube-apiserver", cluster.SaidRVTooLarge, 1) }, diagnose.RVRegressed, false},
 		{"clients that have seen more", func(w *stories.World) { w.Said("m1", "kubelet", cluster.SaidRVTooLarge, 20) }, diagnose.RVRegressed, true},
 		{"a role that an API server did not know yet", func(w *stories.World) { w.Said("m1", "kube-apiserver", cluster.SaidForbiddenRBAC, 1) }, diagnose.RBACMissing, false},

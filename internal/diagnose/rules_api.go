@@ -2,6 +2,7 @@ package diagnose
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/salvor-project/salvor/internal/cluster"
@@ -37,6 +38,11 @@ func (v view) apiReady(host string) bool {
 		}
 	}
 	return false
+}
+
+// apiAnswers tells whether a host's own API server answers HTTP, ready or not.
+func (v view) apiAnswers(host string) bool {
+	return slices.ContainsFunc(v.apis(true), func(a apiView) bool { return a.host == host && a.api.Layer == cluster.LayerHTTP })
 }
 
 func findAPIDown(v view) []sighting {

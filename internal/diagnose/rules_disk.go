@@ -50,7 +50,7 @@ func findReadOnly(v view) []sighting {
 	for _, m := range v.members {
 		for _, s := range spaces(m) {
 			if s.ReadOnly {
-				out = append(out, sighting{m.cfg.Name, []any{s.Path}, []string{s.Path + " is mounted read-only"}})
+				out = append(out, sighting{m.cfg.Name, []any{s.Path}, []string{s.Path + " takes no writes: it is mounted read-only, or is since an error of its disk"}})
 				break
 			}
 		}

@@ -255,11 +255,12 @@ func findRefused(cause cluster.Cause) func(view) []sighting {
 }
 
 // findCannotDecrypt finds API servers that have no key for what is stored. What
-// one that is ready now said in an earlier run, or not lately, is past.
+// one that answers has not said lately is past, and what one that is ready said
+// in an earlier run.
 func findCannotDecrypt(v view) []sighting {
 	var out []said
 	for _, s := range v.said(cluster.SaidNoEncryptionKey) {
-		if !s.past() || !v.apiReady(s.host) {
+		if !s.past() || !s.previous && !v.apiAnswers(s.host) || s.previous && !v.apiReady(s.host) {
 			out = append(out, s)
 		}
 	}

@@ -84,10 +84,10 @@ func (h machine) member(ctx context.Context, m cluster.Member, tls cluster.TLS) 
 		f.Certificates = inTime(ctx, []cluster.Known[cluster.Certificate]{cluster.Unknown[cluster.Certificate](late)},
 			func() []cluster.Known[cluster.Certificate] { return certificates(ctx, m, tls) })
 	})
-	wg.Go(func() { f.Space = got(ctx, func() (cluster.Space, error) { return space(m.DataDir) }) })
+	wg.Go(func() { f.Space = got(ctx, func() (cluster.Space, error) { return memberSpace(ctx, m.DataDir) }) })
 	wg.Go(func() { f.Mount = fact(ctx, func() cluster.Known[cluster.FileSystem] { return mountOf(m) }) })
 	if m.WALDir != "" {
-		wg.Go(func() { f.WALSpace = got(ctx, func() (cluster.Space, error) { return space(m.WALDir) }) })
+		wg.Go(func() { f.WALSpace = got(ctx, func() (cluster.Space, error) { return memberSpace(ctx, m.WALDir) }) })
 	}
 	wg.Go(func() {
 		f.Metrics = got(ctx, func() (cluster.EtcdMetrics, error) { return metrics(ctx, m, tls) })
@@ -97,6 +97,22 @@ func (h machine) member(ctx context.Context, m cluster.Member, tls cluster.TLS) 
 	close(state.known)
 	wg.Wait()
 	return f
+}
+
+// syncBudget is how long a file system may take to say whether it takes writes: one
+// that hangs says nothing.
+const syncBudget = 2 * time.Second
+
+// memberSpace measures the file system of a member's folder, and asks it whether
+// it still takes writes.
+func memberSpace(ctx context.Context, dir string) (cluster.Space, error) {
+	s, err := space(dir)
+	if err == nil && !s.ReadOnly {
+		ctx, cancel := context.WithTimeout(ctx, syncBudget)
+		defer cancel()
+		s.ReadOnly = inTime(ctx, false, func() bool { return refusesSync(s.Path) })
+	}
+	return s, err
 }
 
 // process finds the member's process. A secret on its command line stays
