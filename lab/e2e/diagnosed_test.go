@@ -146,14 +146,15 @@ func (b *bench) waits(limit time.Duration, right func(answer) error) (asked int,
 // healthy wants nothing wrong but for what logs remember, and for what a box
 // does to all machines that share its disk.
 func healthy(lingers []diagnose.Code) func(answer) error {
-	lingers = append([]diagnose.Code{diagnose.DiskSlow, diagnose.LeaderUnstable, diagnose.LeaseLost}, lingers...)
+	whole := len(lingers) == 0
+	lingers = append([]diagnose.Code{diagnose.DiskSlow, diagnose.CPUStarved, diagnose.LeaderUnstable, diagnose.LeaseLost}, lingers...)
 	return func(a answer) error {
 		for _, f := range a.Findings {
 			if f.Severity != diagnose.Info && len(f.CausedBy) == 0 && !slices.Contains(lingers, f.Code) {
 				return fmt.Errorf("%s of %s", f.Code, f.Subject)
 			}
 		}
-		if a.Scenario != diagnose.Healthy && len(lingers) == 3 || len(a.Unknown) > 0 {
+		if a.Scenario != diagnose.Healthy && whole || len(a.Unknown) > 0 {
 			return fmt.Errorf("%s, unknown %v", a.Scenario, a.Unknown)
 		}
 		return nil
