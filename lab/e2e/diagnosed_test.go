@@ -14,6 +14,7 @@ import (
 	"github.com/salvor-project/salvor/internal/cluster"
 	"github.com/salvor-project/salvor/internal/diagnose"
 	"github.com/salvor-project/salvor/internal/observe"
+	"github.com/salvor-project/salvor/lab/state"
 	"github.com/salvor-project/salvor/test/captured"
 )
 
@@ -270,7 +271,7 @@ func (b *bench) capture(f fault) {
 		return
 	}
 	captured.Keep(b.T, captured.Fixture{Code: code, Cause: cause, Also: f.also, Facts: facts.Facts}, captured.Where{Variant: b.layout, Redact: observe.Redact,
-		Names: map[string]string{b.dir: "/home/operator"}})
+		Names: map[string]string{b.dir: "/home/operator", state.Dir(): "/var/lib/salvor-lab"}})
 }
 
 // webhook makes a webhook that nobody answers and that no pod can do without.
