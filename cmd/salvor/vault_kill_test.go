@@ -1,9 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -17,7 +19,8 @@ import (
 
 // TestVaultKilled kills -9 the commands that write to the vault at random
 // moments. A backup is whole or it does not exist, what was whole stays, and the
-// next runs clean up.
+// next runs clean up. SALVOR_KILLS is how often each command is killed, 10 if it
+// is not set.
 func TestVaultKilled(t *testing.T) {
 	k := newKeeping(t)
 	k.configure(func(c *cluster.Config) {
@@ -35,16 +38,25 @@ func TestVaultKilled(t *testing.T) {
 	}
 	rng := rand.New(rand.NewPCG(0x5a19, 1))
 	commands := [][]string{{"backup"}, {"vault", "prove"}, {"backup", "--prove"}, {"vault", "prune"}, {"vault", "complete"}}
+	if n, err := strconv.Atoi(os.Getenv("SALVOR_KILLS")); err == nil {
+		kills = n * len(commands) // so many of each
+	}
 	died := map[string]int{}
+	span := map[int]time.Duration{} // how long each has to live at most: about as long as it takes
 	for i := range kills {
 		command := commands[i%len(commands)]
 		before := k.whole(cfg)
 		p, wait := k.start(orders{}, command...)
-		time.Sleep(time.Duration(30+rng.IntN(170)) * time.Millisecond)
+		limit := cmp.Or(span[i%len(commands)], 200*time.Millisecond)
+		time.Sleep(5*time.Millisecond + time.Duration(rng.Int64N(int64(limit))))
 		_ = p.Kill() // it may have ended
 		if wait().killed {
 			died[command[len(command)-1]]++
+			limit = limit * 11 / 10
+		} else {
+			limit = limit * 3 / 4
 		}
+		span[i%len(commands)] = min(max(limit, 20*time.Millisecond), 2*time.Second)
 		after := k.whole(cfg)
 		for id, kept := range before {
 			if _, there := after[id]; !there && (kept || command[len(command)-1] != "prune") {
