@@ -52,8 +52,9 @@ func (a *Agent) targets(ctx context.Context, m Made) {
 			next[name] = t // told next time
 		}
 	}
-	if shared && len(before)+len(next) > 0 && a.share(ctx, func(t *Told) { t.Targets = together(next) }) {
-		next = together(next)
+	if shared && len(before)+len(next) > 0 {
+		seen := a.share(ctx, func(t *Told) { t.Targets = marked(next, false) })
+		next = marked(next, !seen)
 	}
 	a.note(func(s *Seen) { s.Targets = next })
 }
@@ -76,11 +77,11 @@ func before(own, told map[string]Trouble, shared bool) map[string]Trouble {
 	return all
 }
 
-// together are troubles that all agents see.
-func together(all map[string]Trouble) map[string]Trouble {
+// marked are troubles that all agents see, or that only this one has told.
+func marked(all map[string]Trouble, alone bool) map[string]Trouble {
 	out := map[string]Trouble{}
 	for name, t := range all {
-		t.Alone = false
+		t.Alone = alone
 		out[name] = t
 	}
 	return out

@@ -200,8 +200,8 @@ func write(f bundle.File) error {
 		}
 		return os.Chtimes(f.Path, f.Modified, f.Modified)
 	}
-	temp := filepath.Join(filepath.Dir(f.Path), ".salvor-"+digest([]byte(f.Path))[:16])
-	if err := os.Remove(temp); err != nil && !errors.Is(err, fs.ErrNotExist) { // our own, of a killed run
+	temp, err := beside(f.Path)
+	if err != nil {
 		return err
 	}
 	if err := os.Symlink(f.Link, temp); err != nil {
@@ -213,12 +213,25 @@ func write(f bundle.File) error {
 	return durable.SyncDir(filepath.Dir(f.Path))
 }
 
+// beside gives the name under which a file is written before it takes its place.
+// What a run that was killed has left there is our own, and goes.
+func beside(p string) (string, error) {
+	temp := filepath.Join(filepath.Dir(p), ".salvor-"+digest([]byte(p))[:16])
+	if err := os.Remove(temp); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return "", err
+	}
+	return temp, nil
+}
+
 // place writes a file with its owner, whole or not at all. Until it has its name
 // nobody else can read it, and a kubelet, which passes over names that begin with
 // a dot, does not take it for a manifest.
 func place(p string, b []byte, mode fs.FileMode, uid, gid int) error {
-	dir := filepath.Dir(p)
-	f, err := os.CreateTemp(dir, ".salvor-*")
+	temp, err := beside(p)
+	if err != nil {
+		return err
+	}
+	f, err := os.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return err
 	}
@@ -227,10 +240,10 @@ func place(p string, b []byte, mode fs.FileMode, uid, gid int) error {
 		err = f.Chown(uid, gid)
 	}
 	if err = errors.Join(err, f.Chmod(mode), f.Sync(), f.Close()); err == nil {
-		err = os.Rename(f.Name(), p)
+		err = os.Rename(temp, p)
 	}
 	if err != nil {
-		return errors.Join(err, os.Remove(f.Name()))
+		return errors.Join(err, os.Remove(temp))
 	}
-	return durable.SyncDir(dir)
+	return durable.SyncDir(filepath.Dir(p))
 }

@@ -1,6 +1,9 @@
 package putback_test
 
 import (
+	"crypto/sha256"
+	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -77,15 +80,22 @@ func TestPutBack(t *testing.T) {
 	if err != nil || info.Mode().Perm() != 0o600 || !info.ModTime().Equal(time.Unix(1_700_000_000, 0)) {
 		t.Errorf("the key: %v, %v", info, err)
 	}
+	left := filepath.Join(dir, ".salvor-"+fmt.Sprintf("%x", sha256.Sum256([]byte(at("unit"))))[:16]) // of a run that was killed
+	if err := errors.Join(os.Remove(at("unit")), os.WriteFile(left, []byte("half"), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := putback.Put(files, nil, aside); err != nil || read(t, at("unit")) != "ours" {
+		t.Errorf("after a kill: %v", err)
+	}
 	if again, err := putback.Put(files, replace, aside+"2"); err != nil || strings.Contains(standings(again), "written") || strings.Contains(standings(again), "replaced") {
 		t.Errorf("again: %s, %v", standings(again), err)
 	}
 	if _, err := putback.Put(files, []string{dir}, aside+"3"); err == nil || !strings.Contains(err.Error(), "move it away by hand") {
 		t.Errorf("a folder in the place of a file: %v", err)
 	}
-	left, err := filepath.Glob(at(".salvor-*"))
-	if err != nil || len(left) > 0 {
-		t.Errorf("left: %v, %v", left, err)
+	all, err := filepath.Glob(at(".salvor-*"))
+	if err != nil || len(all) > 0 {
+		t.Errorf("left: %v, %v", all, err)
 	}
 	for _, path := range []string{"etc/x", "/etc/../x", "/", "/a//b", "/a\x00"} {
 		if _, err := putback.Put([]bundle.File{{Path: path}}, nil, aside); err == nil {
