@@ -136,7 +136,7 @@ func (v *Vault) Prune(ctx context.Context, p policy.Policy, dry bool) (policy.De
 			return d, nil, errors.New("prune: only keys that lie in the vault itself speak for its backups, and who wrote them there may have written newer ones, for the true ones to be dropped; nothing is dropped: set vault.trusted")
 		}
 		if p.Code == DocumentBad {
-			return d, nil, fmt.Errorf("prune: %s of backup %s on target %s is not readable, and may be a hold or a proof; nothing is dropped: %w", p.Object, p.Backup, p.Target, p.Err)
+			return d, nil, fmt.Errorf("prune: %s of backup %s on target %s is not readable, and may be a hold or a proof; nothing is dropped until `salvor vault complete` has written it anew from another target, or somebody has looked at it and removed it: %w", p.Object, p.Backup, p.Target, p.Err)
 		}
 	}
 	for _, verdict := range d.Keep {
