@@ -238,17 +238,19 @@ func findBalancerOther(v view) []sighting {
 }
 
 // foreignIssuer tells that a certificate is shown that was issued by nobody who
-// issued those of the API servers.
+// issued those of the API servers: by name, and, where those of the API servers
+// are of the machines' own authority, by its key (all kubeadm's authorities have
+// the same name).
 func (v view) foreignIssuer(a cluster.APIServer) bool {
-	known := false
-	for _, own := range v.apis(true) {
-		if c := own.api.Certificate; c.OK {
-			if known = true; c.Value.Issuer == a.Certificate.Value.Issuer {
-				return false
-			}
+	issuers, own := map[string]bool{}, true
+	for _, x := range v.apis(true) {
+		if c := x.api.Certificate; c.OK {
+			issuers[c.Value.Issuer] = true
+			own = own && !c.Value.Stranger
 		}
 	}
-	return known && a.Certificate.OK
+	c := a.Certificate
+	return len(issuers) > 0 && c.OK && (!issuers[c.Value.Issuer] || own && c.Value.Stranger)
 }
 
 // strange tells that somebody answers who is no API server: neither the

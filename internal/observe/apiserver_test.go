@@ -29,12 +29,14 @@ type control struct {
 	program, token string
 	port, etcdPort int
 	beside         []master
-	procs          map[string]*exec.Cmd
+	// peer is what the etcd is known by to others.
+	peer  string
+	procs map[string]*exec.Cmd
 }
 
 func newControl(t *testing.T) *control {
 	t.Helper()
-	c := &control{program: apiserver.Program(t), token: "test-token", master: newMaster(t, authority(t)), port: ports.Free(t), etcdPort: ports.Free(t), procs: map[string]*exec.Cmd{}}
+	c := &control{program: apiserver.Program(t), token: "test-token", master: newMaster(t, authority(t)), port: ports.Free(t), etcdPort: ports.Free(t), peer: "http://localhost:2380", procs: map[string]*exec.Cmd{}}
 	c.asks = true
 	c.cfg.Members = nil
 	c.write("/etc/kubernetes/tokens.csv", []byte(c.token+`,admin,1,"system:masters"`+"\n"+schedulerToken+",system:kube-scheduler,2\n"))
@@ -107,15 +109,20 @@ func (c *control) serve(flags ...string) {
 	c.t.Helper()
 	c.kill("kube-apiserver")
 	c.manifest("kube-apiserver", "kube-apiserver", append([]string{"--secure-port=" + strconv.Itoa(c.port)}, flags...)...)
+	c.run("kube-apiserver", "/var/log/pods/kube-system_kube-apiserver-cp-1_0/kube-apiserver/0.log", c.program, c.flags(c.port, flags...)...)
+}
+
+// flags are those of an API server over the machine's etcd.
+func (c *control) flags(port int, more ...string) []string {
 	at := func(p string) string { return filepath.Join(c.root, "etc/kubernetes", p) }
-	args := []string{"--etcd-servers=http://127.0.0.1:" + strconv.Itoa(c.etcdPort), "--secure-port=" + strconv.Itoa(c.port), "--bind-address=127.0.0.1", "--advertise-address=10.0.0.11",
+	args := []string{"--etcd-servers=http://127.0.0.1:" + strconv.Itoa(c.etcdPort), "--secure-port=" + strconv.Itoa(port), "--bind-address=127.0.0.1", "--advertise-address=10.0.0.11",
 		"--service-cluster-ip-range=10.96.0.0/16", "--service-account-issuer=https://kubernetes.default.svc", "--service-account-key-file=" + at("pki/sa.pub"),
 		"--service-account-signing-key-file=" + at("pki/sa.key"), "--authorization-mode=RBAC", "--token-auth-file=" + at("tokens.csv"), "--endpoint-reconciler-type=none",
 		"--tls-cert-file=" + at("pki/apiserver.crt"), "--tls-private-key-file=" + at("pki/apiserver.key")}
-	for _, f := range flags {
+	for _, f := range more {
 		args = append(args, strings.ReplaceAll(f, "=/etc/kubernetes", "="+at("")))
 	}
-	c.run("kube-apiserver", "/var/log/pods/kube-system_kube-apiserver-cp-1_0/kube-apiserver/0.log", c.program, args...)
+	return args
 }
 
 func (c *control) api() cluster.APIServer {
@@ -303,6 +310,7 @@ func TestRealAPIServer(t *testing.T) {
 	q = c.issue("kube-apiserver", time.Now().Add(-time.Hour), time.Now().Add(year))
 	c.write("/etc/kubernetes/pki/apiserver.crt", q.Cert)
 	c.write("/etc/kubernetes/pki/apiserver.key", q.Key)
+	c.elsewhere()
 	c.files()
 	// Its etcd goes away under it.
 	c.kill("etcd")

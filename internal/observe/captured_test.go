@@ -28,7 +28,7 @@ import (
 func (c *control) whole(place string, beside ...master) cluster.Facts {
 	ctx := context.Background()
 	m := cluster.Member{Name: "default", Host: c.host, DataDir: filepath.Join(c.root, "var/lib/etcd"), ClientURLs: []string{"http://127.0.0.1:" + strconv.Itoa(c.etcdPort)},
-		PeerURLs: []string{"http://localhost:2380"}, Run: cluster.Supervisor{Process: &cluster.Process{Command: []string{"etcd"}}}}
+		PeerURLs: []string{c.peer}, Run: cluster.Supervisor{Process: &cluster.Process{Command: []string{"etcd"}}}}
 	cfg := cluster.Config{Hosts: c.cfg.Hosts, Members: []cluster.Member{m}, Kubernetes: c.cfg.Kubernetes}
 	if place != "" {
 		cfg.Snapshots = []cluster.SnapshotPlace{{Host: c.host, Path: place}}

@@ -1,10 +1,13 @@
 package observe
 
 import (
+	"context"
 	"crypto/rand"
 	"crypto/rsa"
+	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -13,6 +16,7 @@ import (
 	"github.com/salvor-project/salvor/internal/diagnose"
 	"github.com/salvor-project/salvor/internal/pki"
 	"github.com/salvor-project/salvor/test/captured"
+	"github.com/salvor-project/salvor/test/ports"
 )
 
 // stands has the API server stand still, and then not be there.
@@ -26,6 +30,25 @@ func (c *control) stands() {
 	c.kill("kube-apiserver")
 	c.until("no API server", func(a cluster.APIServer) bool { return a.Layer == cluster.LayerNone })
 	c.keep(diagnose.APIDown, diagnose.APIDown)
+}
+
+// elsewhere has the address that a kubeconfig names lead to another API server: of
+// an authority of the same name, and not ready.
+func (c *control) elsewhere() {
+	c.t.Helper()
+	now, port := time.Now(), ports.Free(c.t)
+	stranger := master{machine: c.machine, t: c.t, ca: authority(c.t)}
+	p := stranger.issue("kube-apiserver", now.Add(-time.Hour), now.Add(year))
+	c.write("/etc/kubernetes/other/apiserver.crt", p.Cert)
+	c.write("/etc/kubernetes/other/apiserver.key", p.Key)
+	c.run("other", "/tmp/other.log", c.program, c.flags(port, "--tls-cert-file=/etc/kubernetes/other/apiserver.crt", "--tls-private-key-file=/etc/kubernetes/other/apiserver.key")...)
+	c.kubeconfig("controller-manager", fmt.Sprintf("https://127.0.0.1:%d", port), c.issue("controller-manager", now.Add(-time.Hour), now.Add(year)))
+	c.until("an API server behind the address", func(cluster.APIServer) bool {
+		return slices.ContainsFunc(c.node(context.Background()).APIServers, func(a cluster.APIServer) bool { return !a.Direct && a.Ready.OK && !a.Ready.Value.OK })
+	})
+	c.keepAs(captured.Fixture{Code: diagnose.BalancerUnready, Cause: diagnose.BalancerUnready, Also: []diagnose.Code{diagnose.BalancerOther}, Facts: c.whole("")})
+	c.kill("other")
+	c.kubeconfig("controller-manager", fmt.Sprintf("https://127.0.0.1:%d", c.port), c.issue("controller-manager", now.Add(-time.Hour), now.Add(year)))
 }
 
 // files breaks what lies on a machine whose API server runs, as people do it:

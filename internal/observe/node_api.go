@@ -2,6 +2,8 @@ package observe
 
 import (
 	"context"
+	"crypto/x509"
+	"encoding/pem"
 	"net"
 	"strings"
 	"sync"
@@ -70,8 +72,21 @@ func (m machine) probe(ctx context.Context, a *cluster.APIServer) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, probeBudget)
 	defer cancel()
-	fillAPI(a, kube.Probe(ctx, a.URL))
+	p := kube.Probe(ctx, a.URL)
+	fillAPI(a, p)
+	a.Certificate.Value.Stranger = p.Served != nil && m.strange(p.Served)
 	a.At = time.Now().UTC()
+}
+
+// strange tells whether the machine's own authority certainly did not issue a
+// certificate: those of all kubeadm clusters have the same name.
+func (m machine) strange(c *x509.Certificate) bool {
+	ca, err := m.read(m.authority())
+	if err != nil {
+		return false
+	}
+	issued, err := pki.Issued(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.Raw}), ca)
+	return err == nil && !issued
 }
 
 func fillAPI(a *cluster.APIServer, p kube.Probed) {

@@ -37,6 +37,7 @@ func stable(f cluster.Facts, w Where) (cluster.Facts, error) {
 	text = each(text, `-port=\d{4,5}`, func(i int) string { return fmt.Sprintf("-port=%d", 20001+i) })
 	known := ids(reflect.ValueOf(f))
 	text = eachOf(text, `\b[0-9a-f]{12,16}\b`, func(s string) bool { return known[s] }, func(i int) string { return fmt.Sprintf("%x", uint64(0xe7cd)<<48+uint64(i)+1) })
+	text = uids(text)
 	if text, err = clean(text, w.Redact); err != nil {
 		return f, err
 	}
@@ -147,6 +148,14 @@ func eachOf(text, form string, wanted func(string) bool, to func(i int) string) 
 		}
 		return given[s]
 	})
+}
+
+// uids gives Kubernetes' objects UIDs of their own, but for those whose beginning
+// alone stands elsewhere: it has to stay the same.
+func uids(text string) string {
+	short := func(s string) bool { return strings.Contains(text, `"`+s[:8]+`"`) }
+	return eachOf(text, `\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b`, func(s string) bool { return !short(s) },
+		func(i int) string { return fmt.Sprintf("%08x-0000-4000-8000-000000000000", i+1) })
 }
 
 // ids are the IDs of clusters and members that facts name, but for those that a
