@@ -47,7 +47,7 @@ func TestCaptured(t *testing.T) {
 			}
 		})
 	}
-	if delete(classes, ""); len(classes) < 30 {
+	if delete(classes, ""); len(classes) < 100 {
 		t.Errorf("only %d classes were captured", len(classes))
 	}
 }

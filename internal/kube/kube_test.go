@@ -213,3 +213,21 @@ func FuzzDecode(f *testing.F) {
 		}
 	})
 }
+
+// TestRemoved: a version is gone for the kinds that left it, not for those that
+// came into it later.
+func TestRemoved(t *testing.T) {
+	for _, c := range []struct {
+		group, version, kind string
+		want                 int
+	}{
+		{"networking.k8s.io", "v1beta1", "Ingress", 22}, {"networking.k8s.io", "v1beta1", "IPAddress", 0},
+		{"certificates.k8s.io", "v1beta1", "CertificateSigningRequest", 22}, {"certificates.k8s.io", "v1beta1", "ClusterTrustBundle", 0},
+		{"storage.k8s.io", "v1beta1", "CSIStorageCapacity", 27}, {"storage.k8s.io", "v1beta1", "VolumeAttributesClass", 0},
+		{"extensions", "v1beta1", "Deployment", 16}, {"apps", "v1", "Deployment", 0},
+	} {
+		if got := Removed(c.group, c.version, c.kind); got != c.want {
+			t.Errorf("%s/%s %s: %d, want %d", c.group, c.version, c.kind, got, c.want)
+		}
+	}
+}

@@ -149,7 +149,7 @@ func TestAir(t *testing.T) {
 	l := newLab(t).alone().up("--max-request-bytes=33554432")
 	value := strings.Repeat("x", 4<<20)
 	for i := range 28 {
-		cmd := exec.Command(etcds.Program(t, etcds.V3_7, "etcdctl"), "--endpoints="+l.member("m1").ClientURLs[0], "--max-request-bytes=33554432", "put", "big-"+strconv.Itoa(i))
+		cmd := exec.Command(etcds.Program(t, etcds.V3_7, "etcdctl"), "--endpoints="+l.member("m1").ClientURLs[0], "--max-request-bytes=33554432", "--command-timeout=30s", "put", "big-"+strconv.Itoa(i))
 		cmd.Stdin = strings.NewReader(value)
 		if out, err := cmd.CombinedOutput(); err != nil {
 			t.Fatalf("%v: %s", err, out)
@@ -199,18 +199,20 @@ func TestOlderProgram(t *testing.T) {
 	l.under(diagnose.DataDirLost).shows(diagnose.HazardNewer)
 }
 
-// TestShortData: a snapshot that ends before what a broken member has seen.
+// TestShortData: a snapshot that ends before what a watcher has seen.
 func TestShortData(t *testing.T) {
 	l := newLab(t).alone().up()
 	place := l.file("backups")
 	l.must(os.Mkdir(place, 0o700))
 	l.mustCtl("m1", "snapshot", "save", place+"/s.db")
 	l.put("m1", 30)
-	time.Sleep(300 * time.Millisecond) // until the db has it
+	revision := regexp.MustCompile(`"revision":(\d+)`).FindStringSubmatch(l.mustCtl("m1", "get", "k", "-w=json"))[1]
+	l.must(os.WriteFile(l.file("watcher.json"), []byte(`{"revision":`+revision+`,"at":"`+time.Now().UTC().Format(time.RFC3339)+`"}`), 0o600))
 	l.kill("m1")
-	l.must(os.RemoveAll(l.member("m1").WAL()))
+	l.must(os.RemoveAll(l.member("m1").DataDir))
 	l.cfg.Snapshots = []cluster.SnapshotPlace{{Host: "m1", Path: place}}
-	l.under(diagnose.WALMissing).shows(diagnose.HazardRevision)
+	l.cfg.Witnesses = []cluster.WitnessPlace{{Host: "m1", Path: l.file("watcher.json")}}
+	l.under(diagnose.DataDirLost).shows(diagnose.HazardRevision)
 }
 
 // TestOldStore: data of the second kind of etcd's API, which no etcd of today
