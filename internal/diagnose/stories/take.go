@@ -10,11 +10,14 @@ func taken[T any](k *cluster.Known[T]) { *k = cluster.Unknown[T]("taken") }
 // Take makes one kind of fact unknown on one host; false when the host has
 // none of it.
 func (w *World) Take(n diagnose.Need, host int) bool {
+	if n == diagnose.NeedOutside && host != 0 {
+		return false
+	}
 	if n == diagnose.NeedOutside { // not a host's
 		for i, a := range w.Facts.Outside {
 			w.Facts.Outside[i] = cluster.APIServer{URL: a.URL, Direct: a.Direct, Named: a.Named, Why: "taken"}
 		}
-		return host == 0 && len(w.Facts.Outside) > 0
+		return len(w.Facts.Outside) > 0
 	}
 	h := &w.Facts.Hosts[host]
 	if !h.Reached.OK {
