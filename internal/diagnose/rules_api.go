@@ -152,7 +152,7 @@ func findBalancerDown(v view) []sighting {
 		}
 		why := a.api.Why
 		if v.strange(a.api) {
-			why = fmt.Sprintf("no API server of this control plane: it shows %s of %s, and is not ready", a.api.Certificate.Value.Subject, a.api.Certificate.Value.Issuer)
+			why = fmt.Sprintf("no API server of this control plane: it shows %s of %s, and knows no /readyz", a.api.Certificate.Value.Subject, a.api.Certificate.Value.Issuer)
 		} else if a.api.Layer == cluster.LayerHTTP {
 			continue
 		}
@@ -254,7 +254,8 @@ func (v view) foreignIssuer(a cluster.APIServer) bool {
 }
 
 // strange tells that somebody answers who is no API server: neither the
-// certificate nor the answer is one's.
+// certificate nor the answer, which names no checks, is one's.
 func (v view) strange(a cluster.APIServer) bool {
-	return a.Layer == cluster.LayerHTTP && !ready(a) && v.foreignIssuer(a)
+	checks := len(a.Ready.Value.Failed) + a.Ready.Value.Passed
+	return a.Layer == cluster.LayerHTTP && !ready(a) && checks == 0 && v.foreignIssuer(a)
 }
