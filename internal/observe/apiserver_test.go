@@ -220,6 +220,7 @@ func (c *control) leases() {
 	if f := diagnosed(c.master)[diagnose.EssentialsMissing]; len(f.Evidence) != 3 {
 		c.t.Errorf("missing: %+v", f)
 	}
+	c.keep(diagnose.EssentialsMissing, diagnose.EssentialsMissing)
 	if err := os.Remove(filepath.Join(c.root, "var/lib/kubelet/kubeadm-flags.env")); err != nil {
 		c.t.Fatal(err)
 	}

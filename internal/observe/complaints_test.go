@@ -42,23 +42,27 @@ func (c *control) complaints() {
 		c.t.Fatal(err)
 	}
 	_ = c.asked("/api/v1/pods", "", p)
-	// A scheduler that has lost its role, and with it its lease, and one that
-	// nobody knows.
+	// A scheduler that has lost its role, and with it its lease; one that tries
+	// again; and one that nobody knows.
 	c.scheduler("0.log", schedulerToken)
-	c.inLog("0.log", "Successfully acquired lease")
+	c.inLog("0.log", "Successfully acquired lease", 1)
 	const rbac = "/apis/rbac.authorization.k8s.io/v1"
 	for _, role := range []string{"/clusterroles/system:kube-scheduler", "/namespaces/kube-system/roles/system::leader-locking-kube-scheduler"} {
 		if err := c.ask(http.MethodDelete, rbac+role, ""); err != nil {
 			c.t.Fatal(err)
 		}
 	}
-	c.inLog("0.log", "Leaderelection lost")
+	c.inLog("0.log", "Leaderelection lost", 1)
 	c.kill("kube-scheduler")
-	c.scheduler("1.log", "nobody's")
-	c.inLog("1.log", ": Unauthorized")
-	c.kill("kube-scheduler")
+	c.scheduler("1.log", schedulerToken)
+	c.inLog("1.log", `RBAC: clusterrole.rbac.authorization.k8s.io \"system:kube-scheduler\" not found`, 4)
 	c.keepAs(captured.Fixture{Code: diagnose.TokenRejected, Cause: diagnose.TokenRejected, Also: []diagnose.Code{diagnose.RequestTooLarge, diagnose.WebhookDeadlock,
-		diagnose.FrontProxyRejected, diagnose.RBACMissing, diagnose.CannotReadClient, diagnose.LeaseLost}, Facts: c.whole("")})
+		diagnose.FrontProxyRejected, diagnose.RBACMissing, diagnose.LeaseLost}, Facts: c.whole("")})
+	c.kill("kube-scheduler")
+	c.scheduler("2.log", "nobody's")
+	c.inLog("2.log", ": Unauthorized", 4)
+	c.kill("kube-scheduler")
+	c.keepAs(captured.Fixture{Code: diagnose.CannotReadClient, Cause: diagnose.TokenRejected, Facts: c.whole("")})
 }
 
 // frontProxy gives the machine an authority for its front proxy alone.
@@ -91,8 +95,8 @@ func (c *control) tokenConfig(token string) string {
 		c.port, filepath.Join(c.root, "etc/kubernetes/pki/ca.crt"), token)
 }
 
-// inLog waits for a text in a log of the scheduler.
-func (c *control) inLog(log, text string) {
+// inLog waits for a text in a log of the scheduler, so many times.
+func (c *control) inLog(log, text string, times int) {
 	c.t.Helper()
 	var b []byte
 	for end := time.Now().Add(60 * time.Second); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
@@ -100,7 +104,7 @@ func (c *control) inLog(log, text string) {
 		if b, err = os.ReadFile(filepath.Join(c.root, schedulerLogs+log)); err != nil {
 			c.t.Fatal(err)
 		}
-		if strings.Contains(string(b), text) {
+		if strings.Count(string(b), text) >= times {
 			return
 		}
 	}
