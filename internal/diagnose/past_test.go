@@ -60,6 +60,9 @@ func TestWhatIsPastIsNotTold(t *testing.T) {
 		{"a role that an API server did not know yet", func(w *stories.World) { w.Said("m1", "kube-apiserver", cluster.SaidForbiddenRBAC, 1) }, diagnose.RBACMissing, false},
 		{"a role that was missing an hour ago", func(w *stories.World) {
 			w.SaidAt("m1", "kube-apiserver", cluster.SaidForbiddenRBAC, 100, w.Facts.At.Add(-time.Hour))
+			for _, n := range []string{"m1", "m2", "m3"} { // and now no API server answers
+				w.API(n).Ready = cluster.Unknown[cluster.APIHealth]("no answer")
+			}
 		}, diagnose.RBACMissing, false},
 		{"a role that is missing", func(w *stories.World) { w.Said("m1", "kube-apiserver", cluster.SaidForbiddenRBAC, 100) }, diagnose.RBACMissing, true},
 		{"another leader of the same term", func(w *stories.World) { w.M("m2").Live.Value.Leader = '2' }, diagnose.MembersDisagree, true},

@@ -237,20 +237,17 @@ func findAPIBadFlag(v view) []sighting {
 // and who wants to lead asks again, every few seconds.
 const again = 2 * time.Minute
 
-// past tells that a line is of an earlier run, or would have been said again.
-func (s said) past() bool {
-	return s.previous || !s.sign.Last.IsZero() && s.now.Sub(s.sign.Last) > again
-}
+// old tells that a line would have been said again if it still held.
+func (s said) old() bool { return !s.sign.Last.IsZero() && s.now.Sub(s.sign.Last) > again }
+
+// past tells that a line is of an earlier run, or old.
+func (s said) past() bool { return s.previous || s.old() }
 
 // findRefused finds controllers and schedulers that are refused again and again.
 // Once is ordinary: an API server that begins does not know its roles yet.
 func findRefused(cause cluster.Cause) func(view) []sighting {
 	return func(v view) []sighting {
-		all := often(v.said(cause), refusals)
-		if v.serving() > 0 {
-			all = slices.DeleteFunc(all, said.past)
-		}
-		return gatherSigns(all)
+		return gatherSigns(slices.DeleteFunc(often(v.said(cause), refusals), said.old))
 	}
 }
 
