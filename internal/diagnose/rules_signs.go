@@ -370,7 +370,7 @@ func findFights(v view) []sighting {
 // findRegressed finds clients that have seen a later revision than the API has.
 // They ask again and again; a cache that is behind for a moment is said once.
 func findRegressed(v view) []sighting {
-	return gatherSigns(often(v.said(cluster.SaidRVTooLarge), regressions))
+	return gatherSigns(slices.DeleteFunc(often(v.said(cluster.SaidRVTooLarge), regressions), said.old))
 }
 
 func findLateHeartbeats(v view) []sighting {

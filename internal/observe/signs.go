@@ -118,7 +118,8 @@ func apiPatterns() []pattern {
 		{cluster.SaidWebhook, []string{"failed calling webhook"}, []string{"failing open"}, nil},
 		{cluster.SaidAPIService, []string{"failing or missing response from"}, nil, a},
 		{cluster.SaidAPIService, []string{"FailedDiscoveryCheck"}, nil, a},
-		{cluster.SaidRVTooLarge, []string{"Too large resource version"}, nil, nil},
+		// "Error getting keys" is an API server's own count, before its cache is there.
+		{cluster.SaidRVTooLarge, []string{"Too large resource version"}, []string{"Error getting keys"}, nil},
 		{cluster.SaidObjectModified, []string{"the object has been modified"}, nil, a},
 		{cluster.SaidLeaseLost, []string{"leaderelection lost"}, nil, a},
 		{cluster.SaidLeaseLost, []string{"Leaderelection lost"}, nil, a}, // schedulers of today

@@ -79,6 +79,7 @@ func TestSigns(t *testing.T) {
 		{"kube-apiserver", `discovery failed`, ""},
 		{"etcd", `127.0.0.1:2379 is healthy: successfully committed proposal: took = 2ms`, ""},
 		{"etcd", `Managed etcd cluster membership has been reset`, ""},
+		{"kube-apiserver", `stats.go:119] "Error getting keys" err="Timeout: Too large resource version: 4499, current: 4398"`, ""},
 	} {
 		got := signsOf(patterns(), c.component, c.line)
 		switch {
