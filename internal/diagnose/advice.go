@@ -66,6 +66,10 @@ func (v view) advice(d Diagnosis) (allowed, forbidden []Advice) {
 		if has(d.Findings, DiskFull, DiskReadOnly, NoQuorumThoughLive) {
 			allow(ActFreeSpace)
 		}
+	case Degraded:
+		if has(d.Findings, DiskFull) {
+			allow(ActFreeSpace)
+		}
 	case Unreachable:
 		allow(ActReachHosts, v.unseenNames())
 	}

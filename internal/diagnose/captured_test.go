@@ -98,3 +98,12 @@ func TestCapturedWithSecond(t *testing.T) {
 		}
 	}
 }
+
+// TestRoomForAFullDisk: on a machine whose disk is full, room is what is needed,
+// whatever else still serves.
+func TestRoomForAFullDisk(t *testing.T) {
+	d := diagnose.Diagnose(fixtures(t)["disk-full"].Facts)
+	if !slices.ContainsFunc(d.Allowed, func(a diagnose.Advice) bool { return a.Action == diagnose.ActFreeSpace }) || !forbids(d, diagnose.ActRestore) {
+		t.Errorf("%s: allowed %+v, forbidden %+v", d.Scenario, d.Allowed, d.Forbidden)
+	}
+}
