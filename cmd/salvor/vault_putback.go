@@ -18,6 +18,7 @@ import (
 	"github.com/salvor-project/salvor/internal/bundle"
 	"github.com/salvor-project/salvor/internal/cluster"
 	"github.com/salvor-project/salvor/internal/config"
+	"github.com/salvor-project/salvor/internal/durable"
 	"github.com/salvor-project/salvor/internal/host"
 	"github.com/salvor-project/salvor/internal/putback"
 	"github.com/salvor-project/salvor/internal/remote"
@@ -294,16 +295,15 @@ func (a *app) putBackEnd(lines []*putBackLine, id string, cfg cluster.Config, b 
 	return errFindings
 }
 
-// writeOwn writes the backup's salvor.yaml here, with what --at has changed.
+// writeOwn writes the backup's salvor.yaml here, with what --at has changed. One
+// that is there stays: the error is fs.ErrExist then.
 func writeOwn(path string, cfg cluster.Config, text []byte, changed bool) error {
 	if changed {
 		_, err := config.Save(path, cfg, config.SaveOptions{})
 		return err
 	}
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return err
+	if _, err := os.Lstat(path); err == nil {
+		return fs.ErrExist
 	}
-	_, err = f.Write(text)
-	return errors.Join(err, f.Sync(), f.Close())
+	return durable.WriteFile(path, text, 0o600)
 }

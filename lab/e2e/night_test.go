@@ -49,6 +49,11 @@ func TestNightBare(t *testing.T) {
 	out := b.run("salvor", "vault", "put-back", "--target", v.target, "--identity", v.key, "--yes")
 	b.Logf("%s", out)
 	v.recover(id)
+	for _, m := range b.planes() { // as put-back says in the end: else they stay down after a reboot
+		if out, err := b.on(m, "systemctl enable kubelet && if test -e /etc/systemd/system/etcd.service; then systemctl enable etcd && systemctl is-enabled etcd; fi"); err != nil {
+			t.Fatalf("%s: %v: %s", m, err, out)
+		}
+	}
 }
 
 // safe is a vault with one bucket, and what is kept of it away from the
