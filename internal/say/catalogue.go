@@ -9,7 +9,7 @@ type entry struct{ en, zh string }
 func find(key string) (entry, bool) {
 	for _, table := range []map[string]entry{
 		findings, scenarios, advice, candidates, actions, verdicts, words, screens, reports, vaults,
-		pagesMachines, pagesData, pagesService, pagesAPI, pagesBackups, pagesHazards, pagesObjects, pagesLoad, pageWords,
+		pagesMachines, pagesCerts, pagesData, pagesService, pagesAPI, pagesBackups, pagesHazards, pagesObjects, pagesLoad, pageWords,
 	} {
 		if e, ok := table[key]; ok {
 			return e, true

@@ -12,7 +12,7 @@ import (
 func tables() map[string]map[string]entry {
 	return map[string]map[string]entry{"findings": findings, "scenarios": scenarios, "advice": advice, "candidates": candidates,
 		"actions": actions, "verdicts": verdicts, "words": words, "screens": screens, "reports": reports, "vaults": vaults,
-		"pagesMachines": pagesMachines, "pagesData": pagesData, "pagesService": pagesService, "pagesAPI": pagesAPI, "pagesBackups": pagesBackups, "pageWords": pageWords}
+		"pagesMachines": pagesMachines, "pagesCerts": pagesCerts, "pagesData": pagesData, "pagesService": pagesService, "pagesAPI": pagesAPI, "pagesBackups": pagesBackups, "pageWords": pageWords}
 }
 
 // highest gives the number of the last argument that a form wants, and every
