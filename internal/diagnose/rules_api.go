@@ -221,7 +221,7 @@ func findBalancerUnready(v view) []sighting {
 					strings.Join(a.api.Ready.Value.Failed, ", "), v.serving())}})
 		}
 	}
-	return out
+	return merged(out)
 }
 
 // findBalancerOther finds an address behind which a certificate is shown that
