@@ -71,6 +71,9 @@ func (a *app) vaultConfig(o *vaultFlags) (cluster.Config, error) {
 	cfg, err := a.load()
 	if err != nil {
 		// A file that cannot be read does not stand in the way of flags.
+		if len(o.targets) == 0 && a.configPath == "" && errors.Is(err, fs.ErrNotExist) {
+			return cfg, hint(err, "on a machine that has none, say where the vault is: --target FOLDER, s3://… or sftp://…, with --identity KEY.txt to open its backups")
+		}
 		if len(o.targets) == 0 || (a.configPath != "" && !errors.Is(err, fs.ErrNotExist)) {
 			return cfg, err
 		}
