@@ -25,8 +25,9 @@ type survey struct {
 	latest revision
 	// keys counts the live ones, bytes their records.
 	keys, bytes int64
-	tally       *tally[newest, sighted]
-	dir         string // where files of keys go, as for nameless
+	// found goes through the records of each key.
+	found *lane[newest, sighted]
+	dir   string // where files of keys go, as for nameless
 	// phantom is the place of the last record with an empty key, plus one.
 	phantom int
 }
@@ -116,21 +117,23 @@ func (s *survey) visitor(phantom bool) visitor {
 		if r.main > s.at || (len(rec.key) == 0 && !phantom) {
 			return nil
 		}
-		return s.tally.add(rec.key, sighted{newest{uint32(s.records), uint32(len(key) + len(value))}, r.tombstone, false})
+		return s.found.add(rec.key, sighted{newest{uint32(s.records), uint32(len(key) + len(value))}, r.tombstone, false})
 	}
 }
 
 // finish makes the survey complete.
 func (s *survey) finish(ctx context.Context) error {
-	err := s.tally.finish(ctx, nil, nil)
-	s.tally = nil
+	err := s.found.finish(ctx)
+	if err == nil {
+		s.found = nil
+	}
 	return err
 }
 
 // close gives back what an unfinished survey holds.
 func (s *survey) close() {
-	if s.tally != nil {
-		s.tally.close()
+	if s.found != nil {
+		s.found.close()
 	}
 }
 
@@ -180,7 +183,7 @@ func (s *survey) unpack(b []byte) (sighted, bool) {
 
 func newSurvey(p *pageFile, at int64, dir string) *survey {
 	s := &survey{p: p, at: at, dir: dir}
-	s.tally = newTally(s, dir)
+	s.found = newLane(newTally(s, dir))
 	if at == 0 {
 		s.at = math.MaxInt64
 	}
@@ -189,40 +192,6 @@ func newSurvey(p *pageFile, at int64, dir string) *survey {
 
 // isLive tells whether a record is live, by its place in the row of all.
 func (s *survey) isLive(ordinal int) bool { return ordinal/64 < len(s.live) && s.live.has(ordinal) }
-
-// eachLive visits the live records again in the order of revisions, and reads
-// only the leaves that hold one.
-func (s *survey) eachLive(ctx context.Context, visit func(at place, key, value []byte) error) error {
-	b := s.all[string(schema.Key.Name())]
-	ordinal := 0
-	for i, leaf := range s.leaves {
-		first := ordinal
-		ordinal += int(leaf.count)
-		if !s.anyLive(first, ordinal) {
-			continue
-		}
-		if i%256 == 0 && ctx.Err() != nil {
-			return ctx.Err()
-		}
-		pg, err := s.p.inlineOr(b, uint64(leaf.page), 0)
-		if err != nil {
-			return err
-		}
-		for i := range int(leaf.count) {
-			if !s.isLive(first + i) {
-				continue
-			}
-			_, key, value, ok := pg.leaf(i)
-			if !ok {
-				return &defect{s.p.offset(place{page: pg.number}), "the page has changed"}
-			}
-			if err := visit(place{pg.number, i}, key, value); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
 
 func (s *survey) anyLive(from, to int) bool {
 	for i := from; i < to; i++ {

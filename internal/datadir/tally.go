@@ -48,8 +48,19 @@ func newTally[V comparable, E any](rules tallyRules[V, E], dir string) *tally[V,
 }
 
 // add tells what happened to a key.
-func (t *tally[V, E]) add(key []byte, e E) error {
-	id := t.table.id(key)
+func (t *tally[V, E]) add(key []byte, e E) error { return t.addID(t.table.id(key), e) }
+
+// addAll tells what happened to keys, in this order.
+func (t *tally[V, E]) addAll(batch []keyEvent[E]) error {
+	for i := range batch {
+		if err := t.addID(batch[i].id, batch[i].e); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (t *tally[V, E]) addID(id keyID, e E) error {
 	if t.file != nil {
 		return t.later(id, e)
 	}

@@ -172,15 +172,16 @@ func sameSurvey(t *testing.T, p *pageFile, slots int) {
 			t.Fatal(err)
 		}
 		s := newSurvey(p, at, t.TempDir())
-		s.tally.limit = slots
+		s.found.t.limit = slots
 		if err := p.each(t.Context(), all[string(schema.Key.Name())], s.visitor(true)); err != nil {
 			t.Fatal(err)
 		}
-		if s.tally.file == nil && at == 0 {
-			t.Errorf("%d slots: nothing went to a file: the test proves nothing", slots)
-		}
+		found := s.found.t
 		if err := s.finish(t.Context()); err != nil {
 			t.Fatal(err)
+		}
+		if found.file == nil && at == 0 {
+			t.Errorf("%d slots: nothing went to a file: the test proves nothing", slots)
 		}
 		if s.keys != want.keys || s.bytes != want.bytes || s.records != want.records || want.keys < 1000 {
 			t.Errorf("%d slots at %d: %d keys of %d bytes, want %d of %d", slots, at, s.keys, s.bytes, want.keys, want.bytes)
