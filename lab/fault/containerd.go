@@ -65,7 +65,7 @@ func removeImage() Fault {
 			if len(named) == 0 {
 				return nil, fmt.Errorf("remove-image: %s has no image %q", m.Name, s.Keys["image"])
 			}
-			export := append([]string{"ctr", "-n", "k8s.io", "images", "export", archive}, named...)
+			export := append([]string{"ctr", "-n", "k8s.io", "images", "export", "--local", archive}, named...)
 			if _, err := machine.Exec(ctx, m, export...); err != nil {
 				return nil, err
 			}
