@@ -76,8 +76,8 @@ var pagesData = map[string]entry{
 		"%[1]s: an image is missing and cannot be pulled: %[3]s.",
 		"%[1]s：镜像缺失且拉取失败：%[3]s。"},
 	"repair.image-missing": {
-		"Import the image from another node (ctr -n k8s.io images export/import); do not forget the pause image.",
-		"从其他节点导出再导入（ctr -n k8s.io images export/import）；别忘了 pause 镜像。"},
+		"Import the image from another node (ctr -n k8s.io images export/import; see with tar -tf that the file is whole: ctr may end before it is); do not forget the pause image.",
+		"从其他节点导出再导入（ctr -n k8s.io images export/import；先用 tar -tf 确认文件完整：ctr 有时没写完就退出）；别忘了 pause 镜像。"},
 	"wrong.image-missing": {
 		"imagePullPolicy Always on a host without a registry.",
 		"在没有镜像仓库可用时设 imagePullPolicy: Always。"},
