@@ -207,22 +207,7 @@ func TestConfidence(t *testing.T) {
 
 // TestRightAdvice: what each weakness of the past got wrong.
 func TestRightAdvice(t *testing.T) {
-	allowed := func(d diagnose.Diagnosis, action string) bool {
-		for _, a := range d.Allowed {
-			if a.Action == action {
-				return true
-			}
-		}
-		return false
-	}
-	forbidden := func(d diagnose.Diagnosis, action string) bool {
-		for _, a := range d.Forbidden {
-			if a.Action == action {
-				return true
-			}
-		}
-		return false
-	}
+	allowed, forbidden := allows, forbids
 	w := stories.Control()
 	nospace(w)
 	w.M("m1").Live.Value.DBInUse = 2<<30 - 1

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"testing"
 
@@ -100,13 +101,12 @@ func well(d diagnose.Diagnosis) bool {
 	return d.Scenario == diagnose.Healthy && len(d.Unknown) == 0
 }
 
+func allows(d diagnose.Diagnosis, action string) bool {
+	return slices.ContainsFunc(d.Allowed, func(a diagnose.Advice) bool { return a.Action == action })
+}
+
 func forbids(d diagnose.Diagnosis, action string) bool {
-	for _, a := range d.Forbidden {
-		if a.Action == action {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(d.Forbidden, func(a diagnose.Advice) bool { return a.Action == action })
 }
 
 // takeFrom takes one kind of fact from one host or, with -1, from all.

@@ -43,6 +43,10 @@ func TestWhatIsPastIsNotTold(t *testing.T) {
 			says(w, cluster.SaidNoEncryptionKey, true, "x")
 			w.API("m1").Ready = cluster.Is(cluster.APIHealth{Status: 500, Failed: []string{"informer-sync"}})
 		}, diagnose.APICannotDecrypt, true},
+		{"a key that an earlier run missed, and it lacks only etcd", func(w *stories.World) {
+			says(w, cluster.SaidNoEncryptionKey, true, "x")
+			w.API("m1").Ready = cluster.Is(cluster.APIHealth{Status: 500, Failed: []string{"etcd", "etcd-readiness"}, Passed: 35})
+		}, diagnose.APICannotDecrypt, false},
 		{"a key that was missed an hour ago", func(w *stories.World) {
 			w.SaidAt("m1", "kube-apiserver", cluster.SaidNoEncryptionKey, 3, w.Facts.At.Add(-time.Hour))
 		}, diagnose.APICannotDecrypt, false},

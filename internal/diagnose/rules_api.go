@@ -45,6 +45,16 @@ func (v view) apiAnswers(host string) bool {
 	return slices.ContainsFunc(v.apis(true), func(a apiView) bool { return a.host == host && a.api.Layer == cluster.LayerHTTP })
 }
 
+// apiLacksEtcd tells whether a host's own API server fails the checks of etcd,
+// and no other.
+func (v view) apiLacksEtcd(host string) bool {
+	return slices.ContainsFunc(v.apis(true), func(a apiView) bool {
+		failed := a.api.Ready.Value.Failed
+		return a.host == host && a.api.Ready.OK && len(failed) > 0 &&
+			!slices.ContainsFunc(failed, func(check string) bool { return !ofEtcd(check) })
+	})
+}
+
 func findAPIDown(v view) []sighting {
 	var out []sighting
 	for _, a := range v.apis(true) {

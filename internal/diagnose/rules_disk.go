@@ -17,6 +17,23 @@ func isFull(s cluster.Space) bool {
 	return s.FreeBytes < spaceNeeded || s.TotalInodes > 0 && s.FreeInodes < inodesNeeded
 }
 
+// nothingLeft is below what free bytes are as good as none.
+const nothingLeft = 10 << 20
+
+// isExhausted tells that nothing can be written any more. An etcd that serves
+// there lives off the segment of its log that it has allocated before.
+func isExhausted(s cluster.Space) bool {
+	return s.FreeBytes < nothingLeft || s.TotalInodes > 0 && s.FreeInodes < inodesNeeded
+}
+
+// fullFor tells that a file system has no room for what its member needs next.
+func fullFor(m memberView, s cluster.Space) bool {
+	if m.state == StateServing {
+		return isExhausted(s)
+	}
+	return isFull(s)
+}
+
 // spaces are the file systems of a member's data and log.
 func spaces(m memberView) []cluster.Space {
 	var out []cluster.Space
@@ -31,11 +48,8 @@ func spaces(m memberView) []cluster.Space {
 func findFull(v view) []sighting {
 	var out []sighting
 	for _, m := range v.members {
-		if m.state == StateServing {
-			continue
-		}
 		for _, s := range spaces(m) {
-			if isFull(s) {
+			if fullFor(m, s) {
 				out = append(out, sighting{m.cfg.Name, []any{s.Path, s.FreeBytes, s.FreeInodes},
 					[]string{fmt.Sprintf("%s: %d bytes and %d inodes free", s.Path, s.FreeBytes, s.FreeInodes)}})
 				break
@@ -78,7 +92,7 @@ func findNodeFull(v view) []sighting {
 			if !f.OK || s.Role == "snapshots" || s.Role == "etcd-data" || s.Role == "etcd-wal" || s.Role == "kubernetes" {
 				continue
 			}
-			if s.FreeBytes < 10<<20 || s.TotalInodes > 0 && s.FreeInodes < inodesNeeded {
+			if isExhausted(s.Space) {
 				out = append(out, sighting{h.Name, []any{s.Path, s.FreeBytes, s.FreeInodes},
 					[]string{fmt.Sprintf("%s (%s): %d bytes and %d inodes free", s.Path, s.Role, s.FreeBytes, s.FreeInodes)}})
 				break
@@ -93,7 +107,7 @@ func findFilling(v view) []sighting {
 	var out []sighting
 	for _, m := range v.members {
 		for _, s := range spaces(m) {
-			if !isFull(s) && s.FreeBytes < s.TotalBytes/20 && s.FreeBytes < 2<<30 {
+			if !fullFor(m, s) && s.FreeBytes < s.TotalBytes/20 && s.FreeBytes < 2<<30 {
 				out = append(out, sighting{m.cfg.Name, []any{s.Path, s.FreeBytes, s.TotalBytes},
 					[]string{fmt.Sprintf("%s: %d of %d bytes free", s.Path, s.FreeBytes, s.TotalBytes)}})
 				break

@@ -252,12 +252,13 @@ func findRefused(cause cluster.Cause) func(view) []sighting {
 }
 
 // findCannotDecrypt finds API servers that have no key for what is stored. What
-// one that answers has not said lately is past, and what one that is ready said
-// in an earlier run.
+// one that answers has not said lately is past; and what was said in an earlier
+// run, where the server is ready or lacks nothing but etcd: it could read all
+// that it keeps.
 func findCannotDecrypt(v view) []sighting {
 	var out []said
 	for _, s := range v.said(cluster.SaidNoEncryptionKey) {
-		if !s.past() || !s.previous && !v.apiAnswers(s.host) || s.previous && !v.apiReady(s.host) {
+		if !s.past() || !s.previous && !v.apiAnswers(s.host) || s.previous && !v.apiReady(s.host) && !v.apiLacksEtcd(s.host) {
 			out = append(out, s)
 		}
 	}
@@ -308,6 +309,9 @@ func findAPIEtcd(v view) []sighting {
 	return merged(all)
 }
 
+// ofEtcd tells a check of an API server's health that asks etcd.
+func ofEtcd(check string) bool { return check == "etcd" || check == "etcd-readiness" }
+
 // failedEtcd gives the words in which an API server's own health check says that
 // it does not reach etcd.
 func failedEtcd(a apiView) (string, bool) {
@@ -315,7 +319,7 @@ func failedEtcd(a apiView) (string, bool) {
 		return "", false
 	}
 	for _, check := range a.api.Ready.Value.Failed {
-		if check == "etcd" || check == "etcd-readiness" {
+		if ofEtcd(check) {
 			return fmt.Sprintf("%s/readyz: the check %s failed", a.api.URL, check), true
 		}
 	}

@@ -9,8 +9,8 @@ var findings = map[string]entry{
 		"%[1]s: the file system of %[2]s is read-only; etcd cannot start on it. Look for I/O errors in the kernel log and copy the disk before you remount or fsck it. A restore would not help.",
 		"%[1]s：%[2]s 所在的文件系统为只读，etcd 无法启动。先查内核日志中的 I/O 错误并备份磁盘，再重新挂载或 fsck。恢复快照无济于事。"},
 	"finding.disk-full": {
-		"%[1]s: the file system of %[2]s is full (%[3]s bytes, %[4]s inodes free); etcd cannot write its log. Free space, but never below the data dir. A restore would not help.",
-		"%[1]s：%[2]s 所在的文件系统已满（剩余 %[3]s 字节、%[4]s 个 inode），etcd 无法写 WAL。请腾出空间，但绝不要删数据目录里的文件。恢复快照无济于事。"},
+		"%[1]s: the file system of %[2]s is full (%[3]s bytes, %[4]s inodes free); etcd has no room for its log. Free space, but never below the data dir. A restore would not help.",
+		"%[1]s：%[2]s 所在的文件系统已满（剩余 %[3]s 字节、%[4]s 个 inode），etcd 没有空间写 WAL。请腾出空间，但绝不要删数据目录里的文件。恢复快照无济于事。"},
 	"finding.clock-skew": {
 		"The clock of %[1]s is off by %[2]s from this machine's. That alone makes good certificates look expired or not yet valid: set the clock first.",
 		"主机 %[1]s 的时钟与本机相差 %[2]s。仅此一点就会让正常的证书显示为过期或尚未生效：先校时。"},
