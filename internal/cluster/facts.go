@@ -68,6 +68,10 @@ type MemberFacts struct {
 	// to.
 	Mount   Known[FileSystem]  `json:"mount,omitzero"`
 	Metrics Known[EtcdMetrics] `json:"metrics,omitzero"`
+	// Health is what its own health endpoints answer, at its metrics URLs and at
+	// its client URLs: sickness that they tell counts, health does not. They call
+	// a learner and a cluster that locks everybody out healthy.
+	Health []EtcdHealth `json:"health,omitempty"`
 	// Hazards is what in the member's own data would hurt after a rebuild from
 	// it; asked when the member is stopped.
 	Hazards Known[Hazards] `json:"hazards,omitzero"`
@@ -262,6 +266,25 @@ type LiveMember struct {
 	// writes. Empty when it was asked.
 	HashSkipped string   `json:"hashSkipped,omitempty"`
 	Errors      []string `json:"errors,omitempty"`
+}
+
+// EtcdHealth is what a member answers at one of its URLs to those who ask for its
+// health without a client's protocol.
+type EtcdHealth struct {
+	URL string `json:"url"`
+	// Health is /health: Status, and the reason in etcd's words (3.5 and later).
+	Health Known[HealthAnswer] `json:"health"`
+	// Live and Ready are /livez and /readyz with the checks by name (3.4.29,
+	// 3.5.11 and later; not OK before).
+	Live  Known[APIHealth] `json:"live"`
+	Ready Known[APIHealth] `json:"ready"`
+}
+
+// HealthAnswer is the answer of etcd's /health.
+type HealthAnswer struct {
+	OK     bool   `json:"ok"`
+	Status int    `json:"status"`
+	Reason string `json:"reason,omitempty"`
 }
 
 // HashKV is etcd's hash of the key bucket at a revision.

@@ -32,6 +32,14 @@ type NodeFacts struct {
 	Places []BackupPlace `json:"places,omitempty"`
 	// Pressure is how much of the machine's work waits for something.
 	Pressure Known[PressureFacts] `json:"pressure,omitzero"`
+	// Units are the services of the control plane that systemd has here, and
+	// Containers those of its static pods in the runtime.
+	Units      Known[[]Run] `json:"units,omitzero"`
+	Containers Known[[]Run] `json:"containers,omitzero"`
+	// Neighbours are the hardware addresses at which this machine reaches the
+	// addresses of the cluster now, and Hardware those of its own interfaces.
+	Neighbours Known[[]Neighbour] `json:"neighbours,omitzero"`
+	Hardware   Known[[]string]    `json:"hardware,omitzero"`
 }
 
 // ClockFacts is what a machine says of its own clock. Its reading is
@@ -108,10 +116,13 @@ type KubernetesFacts struct {
 	Certs    []KubeCertificate `json:"certificates,omitempty"`
 	// Served are the certificates that the kubelet, the controller manager and the
 	// scheduler show at their own ports: not those of the disk after a renewal.
-	Served   []KubeCertificate        `json:"served,omitempty"`
-	Identity []Fingerprint            `json:"identity,omitempty"`
-	Kubelet  Known[ServiceFacts]      `json:"kubelet"`
-	Runtime  Known[ServiceFacts]      `json:"runtime"`
+	Served   []KubeCertificate   `json:"served,omitempty"`
+	Identity []Fingerprint       `json:"identity,omitempty"`
+	Kubelet  Known[ServiceFacts] `json:"kubelet"`
+	Runtime  Known[ServiceFacts] `json:"runtime"`
+	// Images are those that the manifests and every pod's sandbox need, as the
+	// runtime has them.
+	Images   Known[[]Image]           `json:"images,omitzero"`
 	Configs  []KubeConfig             `json:"kubeconfigs,omitempty"`
 	Encrypt  Known[EncryptionFacts]   `json:"encryption"`
 	Running  Known[map[string]Seen]   `json:"running"`
@@ -204,6 +215,30 @@ type ServiceFacts struct {
 	Answers Known[bool] `json:"answers"`
 	// Endpoint is the socket or URL that was tried.
 	Endpoint string `json:"endpoint,omitempty"`
+}
+
+// Image is one image that a machine's static pods need.
+type Image struct {
+	Name string `json:"name"`
+	// For are the pods that need it; SandboxImage stands for all.
+	For []string `json:"for"`
+	// Present tells whether the runtime has it, by its own word.
+	Present bool `json:"present"`
+}
+
+// SandboxImage stands in Image.For for the image of every pod's sandbox.
+const SandboxImage = "sandbox"
+
+// Neighbour is one entry of a machine's neighbour table (ARP, or NDP): an address
+// of the cluster on the same network, and the hardware that answers for it.
+type Neighbour struct {
+	Address  string `json:"address"`
+	Hardware string `json:"hardware"`
+	Device   string `json:"device"`
+	// Confirmed tells that the kernel holds the entry for valid now (reachable),
+	// and Seconds is how long ago the other side last proved it.
+	Confirmed bool    `json:"confirmed"`
+	Seconds   float64 `json:"seconds"`
 }
 
 // KubeConfig is one kubeconfig file without its secrets.

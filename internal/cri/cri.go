@@ -79,7 +79,12 @@ type Container struct {
 	// Attempt counts how often the kubelet has started it.
 	Attempt uint32
 	Image   string
+	// Pod is the name of its pod; State is "created", "running", Exited or "unknown".
+	Pod, State string
 }
+
+// Exited is the State of a container that has ended.
+const Exited = "exited"
 
 func (p Pod) labels() map[string]string {
 	return map[string]string{labelPod: p.Name, labelNamespace: p.Namespace}
@@ -104,14 +109,23 @@ func (c *Client) Sandboxes(ctx context.Context, p Pod) ([]Sandbox, error) {
 func (c *Client) Containers(ctx context.Context, p Pod) ([]Container, error) {
 	ctx, cancel := context.WithTimeout(ctx, answerLimit)
 	defer cancel()
-	r, err := c.runtime.ListContainers(ctx, &cri.ListContainersRequest{Filter: &cri.ContainerFilter{LabelSelector: p.labels()}})
+	out, err := c.list(ctx, p.labels())
 	if err != nil {
 		return nil, fmt.Errorf("list containers of %s: %w", p.Name, err)
+	}
+	return out, nil
+}
+
+func (c *Client) list(ctx context.Context, labels map[string]string) ([]Container, error) {
+	r, err := c.runtime.ListContainers(ctx, &cri.ListContainersRequest{Filter: &cri.ContainerFilter{LabelSelector: labels}})
+	if err != nil {
+		return nil, err
 	}
 	var out []Container
 	for _, k := range r.Containers {
 		out = append(out, Container{ID: k.Id, Name: k.Labels[labelContainer], Running: k.State == cri.ContainerState_CONTAINER_RUNNING,
-			Created: time.Unix(0, k.CreatedAt), Attempt: k.GetMetadata().GetAttempt(), Image: k.GetImage().GetImage()})
+			Created: time.Unix(0, k.CreatedAt), Attempt: k.GetMetadata().GetAttempt(), Image: k.GetImage().GetImage(), Pod: k.Labels[labelPod],
+			State: strings.ToLower(strings.TrimPrefix(k.State.String(), "CONTAINER_"))})
 	}
 	return out, nil
 }

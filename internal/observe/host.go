@@ -72,7 +72,11 @@ func (h machine) member(ctx context.Context, m cluster.Member, tls cluster.TLS) 
 	state := &running{known: make(chan struct{})}
 	var wg, runs sync.WaitGroup
 	runs.Go(func() {
-		f.Process = fact(ctx, func() cluster.Known[cluster.ProcessFacts] { return process(ctx, m) })
+		p := fact(ctx, func() cluster.Known[cluster.ProcessFacts] { return process(ctx, m) })
+		f.Process = p
+		wg.Go(func() {
+			f.Health = inTime(ctx, nil, func() []cluster.EtcdHealth { return etcdHealth(ctx, m, p, tls) })
+		})
 	})
 	wg.Go(func() { f.Disk, f.Hazards = h.data(ctx, m, state) })
 	runs.Go(func() {

@@ -27,22 +27,10 @@ func metrics(ctx context.Context, m cluster.Member, files cluster.TLS) (cluster.
 	}
 	ctx, cancel := context.WithTimeout(ctx, metricsBudget)
 	defer cancel()
-	conf := &tls.Config{MinVersion: tls.VersionTLS12}
-	if files.CA != "" {
-		roots, err := pool(files.CA)
-		if err != nil {
-			return cluster.EtcdMetrics{}, err
-		}
-		conf.RootCAs = roots
+	transport, err := transportWith(files)
+	if err != nil {
+		return cluster.EtcdMetrics{}, err
 	}
-	if files.Cert != "" {
-		pair, err := tls.LoadX509KeyPair(files.Cert, files.Key)
-		if err != nil {
-			return cluster.EtcdMetrics{}, fmt.Errorf("read client certificate %s: %w", files.Cert, err)
-		}
-		conf.Certificates = []tls.Certificate{pair}
-	}
-	transport := &http.Transport{TLSClientConfig: conf, DisableKeepAlives: true}
 	defer transport.CloseIdleConnections()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimSuffix(m.ClientURLs[0], "/")+"/metrics", nil)
 	if err != nil {
@@ -57,6 +45,26 @@ func metrics(ctx context.Context, m cluster.Member, files cluster.TLS) (cluster.
 		return cluster.EtcdMetrics{}, fmt.Errorf("ask metrics: status %d", res.StatusCode)
 	}
 	return parseMetrics(io.LimitReader(res.Body, 8<<20))
+}
+
+// transportWith speaks HTTP with the files that Salvor has for etcd.
+func transportWith(files cluster.TLS) (*http.Transport, error) {
+	conf := &tls.Config{MinVersion: tls.VersionTLS12}
+	if files.CA != "" {
+		roots, err := pool(files.CA)
+		if err != nil {
+			return nil, err
+		}
+		conf.RootCAs = roots
+	}
+	if files.Cert != "" {
+		pair, err := tls.LoadX509KeyPair(files.Cert, files.Key)
+		if err != nil {
+			return nil, fmt.Errorf("read client certificate %s: %w", files.Cert, err)
+		}
+		conf.Certificates = []tls.Certificate{pair}
+	}
+	return &http.Transport{TLSClientConfig: conf, DisableKeepAlives: true}, nil
 }
 
 // histogram is a Prometheus histogram of one name over all its labels.

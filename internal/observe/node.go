@@ -74,6 +74,11 @@ func (m machine) node(ctx context.Context) cluster.NodeFacts {
 		}
 	})
 	wg.Go(func() { n.Pods = fact(ctx, func() cluster.Known[[]cluster.RunningPod] { return m.runningPods(ctx) }) })
+	wg.Go(func() { n.Units = fact(ctx, func() cluster.Known[[]cluster.Run] { return m.units(ctx) }) })
+	wg.Go(func() { n.Containers = fact(ctx, func() cluster.Known[[]cluster.Run] { return m.containers(ctx) }) })
+	if m.real() {
+		wg.Go(func() { n.Hardware = got(ctx, hardware) })
+	}
 	wg.Go(func() { n.Places = inTime(ctx, m.latePlaces(), func() []cluster.BackupPlace { return m.places(ctx) }) })
 	wg.Go(func() { n.Pressure = fact(ctx, func() cluster.Known[cluster.PressureFacts] { return m.pressure(ctx) }) })
 	wg.Go(func() {
@@ -81,6 +86,11 @@ func (m machine) node(ctx context.Context) cluster.NodeFacts {
 		var more sync.WaitGroup
 		more.Go(func() {
 			n.APIServers = inTime(ctx, []cluster.APIServer{{Why: late}}, func() []cluster.APIServer { return m.apiServers(ctx, n.Kubernetes) })
+			// The probes have just spoken with the addresses: what the kernel knows of
+			// them is of now.
+			if m.real() {
+				n.Neighbours = got(ctx, func() ([]cluster.Neighbour, error) { return m.neighbours(n.Kubernetes.Value) })
+			}
 			n.Objects = fact(ctx, func() cluster.Known[cluster.APIObjects] { return m.objects(ctx, n.Kubernetes, n.APIServers) })
 		})
 		more.Go(func() {

@@ -69,6 +69,7 @@ func (m machine) kubernetes(ctx context.Context) cluster.Known[cluster.Kubernete
 	wg.Go(func() { k.Served = m.servedByComponents(ctx) })
 	wg.Go(func() { k.Restarts = got(ctx, m.restarts) })
 	wg.Wait()
+	k.Images = fact(ctx, func() cluster.Known[[]cluster.Image] { return m.images(ctx, k.Manifests) })
 	k.Encrypt = fact(ctx, func() cluster.Known[cluster.EncryptionFacts] { return m.encryption(k.Manifests) })
 	k.Parked = fact(ctx, func() cluster.Known[[]cluster.Manifest] { return m.parked(k.Manifests) })
 	if len(k.Parked.Value) > 0 {
