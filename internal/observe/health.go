@@ -21,7 +21,7 @@ import (
 
 // healthBudget bounds what one member's health endpoints are asked, all at the
 // same time. Without a quorum etcd itself takes longer for the read that it tries.
-const healthBudget = 4 * time.Second
+const healthBudget = 2 * time.Second
 
 // etcdHealth asks a member for its health where monitoring and the kubelet do: at
 // its metrics URLs, which ask for no certificate, and at its client URLs. A member

@@ -121,6 +121,9 @@ func TestRunningWithoutQuorum(t *testing.T) {
 		if !f.Hazards.OK || f.Hazards.Value.Objects != objects {
 			t.Errorf("%s: hazards %+v", what, f.Hazards)
 		}
+		if h := f.Health; live && (len(h) != 1 || !h[0].Ready.OK || h[0].Ready.Value.OK || !h[0].Live.Value.OK || h[0].Ready.Value.Passed == 0) {
+			t.Errorf("%s: its own health: %+v", what, h)
+		}
 		t.Logf("%s: %.1f s", what, time.Since(began).Seconds())
 	}
 	want("runs on without a quorum", true)
