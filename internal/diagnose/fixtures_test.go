@@ -202,7 +202,7 @@ func compareTaken(t *testing.T, at string, x world, n diagnose.Need, h int, befo
 	// mere warning without a fact that many machines lack; but that is said.
 	f, named := find(before, x.code)
 	minor := named && (f.Confidence != diagnose.Certain || f.Severity == diagnose.Warning &&
-		(n == diagnose.NeedClock || n == diagnose.NeedMetrics || n == diagnose.NeedPlaces || n == diagnose.NeedPods || n == diagnose.NeedPressure))
+		(n == diagnose.NeedClock || n == diagnose.NeedMetrics || n == diagnose.NeedPlaces || n == diagnose.NeedPods || n == diagnose.NeedPressure || n == diagnose.NeedRuns))
 	if !well(before) && f.Severity != diagnose.Info && well(after) && !(minor && unknown(after, x.code)) {
 		t.Errorf("%s: %s became healthy", at, before.Scenario)
 	}

@@ -1,6 +1,10 @@
 package diagnose
 
-import "github.com/salvor-project/salvor/internal/cluster"
+import (
+	"slices"
+
+	"github.com/salvor-project/salvor/internal/cluster"
+)
 
 // unjudged lists the classes that could not be judged, by the fact that is
 // missing for them. Hosts out of reach are told elsewhere, as a whole.
@@ -99,6 +103,8 @@ func memberFact(m cluster.MemberFacts, n Need) (bool, string) {
 		return m.Metrics.OK || !m.Live.OK, m.Metrics.Why
 	case NeedHazards:
 		return known(m.Hazards)
+	case NeedHealth:
+		return m.Live.OK || len(m.Health) == 0 || slices.ContainsFunc(m.Health, func(h cluster.EtcdHealth) bool { return h.Health.OK }), healthWhy(m)
 	case NeedCertificates:
 		for _, c := range m.Certificates {
 			if !c.OK {
@@ -127,6 +133,14 @@ func memberFact(m cluster.MemberFacts, n Need) (bool, string) {
 		}
 	}
 	return true, ""
+}
+
+// healthWhy is why the first of a member's health endpoints said nothing.
+func healthWhy(m cluster.MemberFacts) string {
+	if len(m.Health) == 0 {
+		return ""
+	}
+	return m.Health[0].URL + ": " + m.Health[0].Health.Why
 }
 
 // hostFact gives the reasons why a fact of a host is unknown.
@@ -166,6 +180,12 @@ func hostFact(h cluster.HostFacts, n Need) []string {
 		}
 	case NeedPods:
 		note(known(node.Pods))
+	case NeedRuns:
+		note(known(node.Units))
+		note(known(node.Containers))
+	case NeedNeighbours:
+		note(known(node.Neighbours))
+		note(known(node.Hardware))
 	case NeedObjects:
 		note(known(node.Objects))
 		for _, why := range objectsFact(node.Objects.Value) {
@@ -217,6 +237,8 @@ func kubeFact(node cluster.NodeFacts, n Need) []string {
 		note(known(k.Value.Runtime.Value.Answers))
 	case NeedEncryption:
 		note(known(k.Value.Encrypt))
+	case NeedImages:
+		note(known(k.Value.Images))
 	case NeedKubeCerts:
 		for _, c := range k.Value.Certs {
 			note(c.Certificate.OK, c.Path+": "+c.Certificate.Why)

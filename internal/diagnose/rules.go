@@ -21,6 +21,8 @@ type rule struct {
 	find func(view) []sighting
 	// hazard, of a class about data that might be put back, finds it in such.
 	hazard finder
+	// more gives what else is told as evidence of a sighting: it decides nothing.
+	more func(view, sighting) []string
 	// rate says how sure a sighting is and what speaks against it; without it
 	// every sighting is certain.
 	rate func(view, sighting) (Confidence, []string)
@@ -90,6 +92,10 @@ const (
 	NeedPods         Need = "pods"
 	NeedOutside      Need = "outside"
 	NeedPressure     Need = "pressure"
+	NeedRuns         Need = "runs"
+	NeedHealth       Need = "health"
+	NeedImages       Need = "images"
+	NeedNeighbours   Need = "neighbours"
 )
 
 // findings runs the table. A finding whose cause was found on the same host,
@@ -98,6 +104,9 @@ func (v view) findings() []Finding {
 	out := []Finding{}
 	for _, r := range v.table {
 		for _, s := range r.find(v) {
+			if r.more != nil {
+				s.evidence = append(slices.Clip(s.evidence), r.more(v, s)...)
+			}
 			f := Finding{Code: r.code, Severity: r.severity, Subject: s.subject, Evidence: s.evidence, Confidence: Certain,
 				Text: say.New("finding."+string(r.code), append([]any{s.subject}, s.args...)...)}
 			if r.rate != nil {

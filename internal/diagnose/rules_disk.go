@@ -317,28 +317,6 @@ func findUnsynced(v view) []sighting {
 	return out
 }
 
-// findTwins finds an address that two hosts have: a virtual address with two
-// masters. Addresses of a host's own bridges are no one's business.
-func findTwins(v view) []sighting {
-	holders := map[string][]string{}
-	var order []string
-	for _, h := range v.facts.Hosts {
-		for _, a := range h.Node.Addresses.Value {
-			if holders[a] == nil {
-				order = append(order, a)
-			}
-			holders[a] = append(holders[a], h.Name)
-		}
-	}
-	var out []sighting
-	for _, a := range order {
-		if len(holders[a]) > 1 && v.isEndpoint(a) {
-			out = append(out, sighting{a, []any{fmt.Sprint(holders[a])}, []string{fmt.Sprintf("%s is an address of %v", a, holders[a])}})
-		}
-	}
-	return out
-}
-
 // isEndpoint tells whether an address is one at which clients look for an API
 // server or a member.
 func (v view) isEndpoint(address string) bool {

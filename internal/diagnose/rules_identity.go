@@ -52,7 +52,7 @@ func findAlarm(kind string) func(view) []sighting {
 			}
 		}
 		if len(holders) == 0 {
-			return nil
+			return v.alarmByHealth(kind)
 		}
 		var ids []string
 		for id := range holders {

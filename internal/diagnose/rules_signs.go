@@ -84,40 +84,6 @@ func findSigns(causes ...cluster.Cause) func(view) []sighting {
 	return func(v view) []sighting { return gatherSigns(v.said(causes...)) }
 }
 
-// findImageMissing finds the machines whose kubelet cannot have the image of a
-// pod of the control plane that does not run. One that runs has its image.
-func findImageMissing(v view) []sighting {
-	var out []said
-	for _, s := range v.said(cluster.SaidImage) {
-		if k, ok := v.kube(s.host); !ok || !k.facts.Running.OK || idlePod(k, s.sign.Sample) {
-			out = append(out, s)
-		}
-	}
-	return gatherSigns(out)
-}
-
-// idlePod tells whether a pod of the control plane has a manifest and no
-// process: the one that a line names or, if it names none, any.
-func idlePod(k kubeView, line string) bool {
-	idle := map[string]bool{}
-	named := false
-	for _, f := range k.facts.Manifests.Value {
-		name := f.Pod.Value.Name
-		if !f.Pod.OK || !controlPlane(name) {
-			continue
-		}
-		_, runs := k.facts.Running.Value[name]
-		idle[name] = !runs
-		named = named || strings.Contains(line, name)
-	}
-	for name, is := range idle {
-		if is && (!named || strings.Contains(line, name)) {
-			return true
-		}
-	}
-	return len(idle) == 0
-}
-
 // findSilent finds the members that do not serve and whose logs name one of
 // the causes: of one that serves, an old line says nothing.
 func findSilent(causes ...cluster.Cause) func(view) []sighting {
@@ -230,7 +196,10 @@ func findAPIBadFlag(v view) []sighting {
 			out = append(out, s)
 		}
 	}
-	return gatherSigns(out)
+	if all := gatherSigns(out); len(all) > 0 {
+		return all
+	}
+	return v.briefAPI(0, flagEnd)
 }
 
 // again is how often at least something is said that lasts: caches read again,
@@ -305,6 +274,9 @@ func findAPIEtcd(v view) []sighting {
 		if check, ok := failedEtcd(a); ok {
 			all = append(all, sighting{a.host, []any{"kube-apiserver", check}, []string{check}})
 		}
+	}
+	if len(all) == 0 {
+		return v.briefAPI(etcdFrom, etcdWithin)
 	}
 	return merged(all)
 }

@@ -31,13 +31,13 @@ func identityRules() []rule {
 // etcdRules are what a living etcd says of itself.
 func etcdRules() []rule {
 	return []rule{
-		{code: NoSpaceAlarm, severity: Critical, needs: []Need{NeedAlarms}, find: findAlarm("NOSPACE"),
+		{code: NoSpaceAlarm, severity: Critical, needs: []Need{NeedAlarms, NeedHealth}, find: findAlarm("NOSPACE"),
 			messages:   []string{"etcdserver: mvcc: database space exceeded", "{\"health\":\"false\",\"reason\":\"ALARM NOSPACE\"}", "unable to sync kubernetes service"},
 			references: []string{"kubernetes/kubernetes#45037", "kubernetes/kubernetes#94029", "etcd-io/etcd#14595"}},
 		{code: QuotaFullOfData, severity: Critical, needs: []Need{NeedAlarms, NeedLive}, find: findFullOfData},
 		{code: NearQuota, severity: Warning, needs: []Need{NeedLive}, causes: []Code{NoSpaceAlarm}, find: findNearQuota, passing: true},
 		{code: Fragmented, severity: Info, needs: []Need{NeedLive}, find: findFragmented, passing: true, references: []string{"etcd-io/etcd#7551"}},
-		{code: CorruptAlarm, severity: Critical, needs: []Need{NeedAlarms}, find: findAlarm("CORRUPT"),
+		{code: CorruptAlarm, severity: Critical, needs: []Need{NeedAlarms, NeedHealth}, find: findAlarm("CORRUPT"),
 			messages: []string{"etcdserver: corrupt cluster", "found data inconsistency with peers", "{\"health\":\"false\",\"reason\":\"ALARM CORRUPT\"}"}},
 		{code: Diverged, severity: Critical, needs: []Need{NeedHash}, find: findDiverged, references: []string{"etcd-io/etcd#13766", "etcd-io/etcd#14139"}},
 		{code: AuthLockout, severity: Critical, needs: []Need{NeedLive, NeedLinearizable, NeedDB}, find: findAuth,
@@ -58,7 +58,7 @@ func etcdRules() []rule {
 // startRules are what a member's own log says of why it does not start.
 func startRules() []rule {
 	sign := func(c Code, find func(view) []sighting, causes []Code, messages ...string) rule {
-		return rule{code: c, severity: Critical, needs: []Need{NeedLogs}, causes: causes, find: find, rate: rateSign, messages: messages}
+		return rule{code: c, severity: Critical, needs: []Need{NeedLogs}, causes: causes, find: find, more: lastRun("etcd"), rate: rateSign, messages: messages}
 	}
 	return []rule{
 		sign(WipedRejoin, findSilent(cluster.SaidWiped), []Code{DataDirUnmounted}, "tocommit(…) is out of range [lastIndex(0)]. Was the raft log corrupted, truncated, or lost?"),
@@ -83,11 +83,11 @@ func quorumRules() []rule {
 	stuck := append(append([]Code{Defragmenting}, starts...), host...)
 	apart := []Code{CertExpired, CertNotYetValid, CertWrongName, EtcdAuthorityDiffers, CertNotIssuedByCA, ClockSkew, PeerURLDrift}
 	return []rule{
-		{code: MemberStuck, severity: Critical, needs: []Need{NeedProcess, NeedLive}, causes: stuck, find: findStuck},
-		{code: MemberStopped, severity: Critical, needs: []Need{NeedProcess}, causes: stuck, find: findStopped},
-		{code: MemberIsolated, severity: Critical, needs: []Need{NeedLive, NeedLinearizable}, causes: apart, find: findIsolated,
+		{code: MemberStuck, severity: Critical, needs: []Need{NeedProcess, NeedLive}, causes: stuck, find: findStuck, more: runAndHealth},
+		{code: MemberStopped, severity: Critical, needs: []Need{NeedProcess}, causes: stuck, find: findStopped, more: lastRun("etcd")},
+		{code: MemberIsolated, severity: Critical, needs: []Need{NeedLive, NeedLinearizable}, causes: apart, find: findIsolated, more: ownHealth,
 			messages: []string{"etcdserver: no leader", "is starting a new election at term", "lost TCP streaming connection with remote peer"}},
-		{code: NoQuorumThoughLive, severity: Critical, needs: []Need{NeedLive}, causes: apart, find: findLeaderless,
+		{code: NoQuorumThoughLive, severity: Critical, needs: []Need{NeedLive}, causes: apart, find: findLeaderless, more: ownHealth,
 			messages: []string{"{\"health\":\"false\",\"reason\":\"RAFT NO LEADER\"}", "etcdserver: no leader"}},
 		{code: QuorumGone, severity: Critical, needs: []Need{NeedDisk, NeedLive}, causes: append([]Code{DataDirLost, DataDirForeign, AllMembersLost}, starts...), find: findQuorumGone,
 			messages: []string{"etcdserver: no leader", "linearizable_read failed: etcdserver: request timed out"}},

@@ -8,12 +8,12 @@ func nodeRules() []rule {
 		{code: RuntimeDBDamaged, severity: Critical, needs: []Need{NeedLogs}, find: findRuntimeDB, rate: rateSign,
 			messages:   []string{"freepages: failed to get all reachable pages", "assertion failed: Page expected to be"},
 			references: []string{"containerd/containerd#4838", "etcd-io/bbolt#705", "k3s-io/k3s#5669"}},
-		{code: RuntimeDown, severity: Critical, needs: []Need{NeedRuntime}, causes: []Code{RuntimeDBDamaged, NodeDiskFull, DiskReadOnly}, find: findRuntimeDown,
+		{code: RuntimeDown, severity: Critical, needs: []Need{NeedRuntime}, causes: []Code{RuntimeDBDamaged, NodeDiskFull, DiskReadOnly}, find: findRuntimeDown, more: lastRun("containerd"),
 			messages: []string{"validate CRI v1 runtime API for endpoint … connect: no such file or directory", "container runtime is down"}},
 		{code: KubeletRefuses, severity: Critical, needs: []Need{NeedLogs}, find: findKubeletRefuses, rate: rateSign,
 			messages: []string{"running with swap on is not supported", "kubelet is configured to not run on a host using cgroup v1", "failed to parse kubelet flag", "misconfiguration: kubelet cgroup driver"}},
 		{code: KubeletDown, severity: Critical, needs: []Need{NeedKubelet}, causes: []Code{KubeletCertExpired, KubeletRefuses, RuntimeDown, NodeDiskFull, DiskReadOnly, KubeCertNotYetValid},
-			find: findKubeletDown, messages: []string{"kubelet.service: Failed with result 'exit-code'"}},
+			find: findKubeletDown, more: lastRun("kubelet"), messages: []string{"kubelet.service: Failed with result 'exit-code'"}},
 		{code: ManifestBroken, severity: Critical, needs: []Need{NeedManifests}, find: findManifestBroken,
 			messages: []string{"Could not process manifest file", "couldn't parse as pod"}},
 		{code: ManifestDuplicate, severity: Critical, needs: []Need{NeedManifests}, find: findManifestDuplicate,
@@ -24,7 +24,7 @@ func nodeRules() []rule {
 			references: []string{"kubernetes/kubernetes#55596"}},
 		{code: ManifestFiles, severity: Critical, needs: []Need{NeedManifests}, find: findManifestFiles,
 			messages: []string{"open …: no such file or directory"}},
-		{code: ImageMissing, severity: Critical, needs: []Need{NeedLogs}, find: findImageMissing, rate: rateSign, passing: true,
+		{code: ImageMissing, severity: Critical, needs: []Need{NeedLogs, NeedImages}, find: findImageMissing, rate: rateImage, passing: true,
 			messages: []string{"ErrImagePull", "ImagePullBackOff"}, references: []string{"kubernetes/kubernetes#81756", "kubernetes/kubernetes#111796"}},
 		{code: SandboxReserved, severity: Warning, needs: []Need{NeedLogs}, find: findSigns(cluster.SaidSandboxReserved), rate: rateSign, passing: true,
 			messages: []string{"failed to reserve sandbox name"}, references: []string{"containerd/cri#1014"}},
@@ -35,13 +35,13 @@ func nodeRules() []rule {
 func apiRules() []rule {
 	etcd := []Code{QuorumLost, QuorumGone, MemberStopped, MemberStuck, MemberIsolated, NoQuorumThoughLive, CertExpired, CertNotYetValid, APIEtcdClientExpired, AuthLockout, CorruptAlarm, Defragmenting}
 	return []rule{
-		{code: APIBadFlag, severity: Critical, needs: []Need{NeedLogs}, causes: []Code{ManifestDuplicate}, find: findAPIBadFlag, rate: rateSign,
+		{code: APIBadFlag, severity: Critical, needs: []Need{NeedLogs, NeedRuns}, causes: []Code{ManifestDuplicate}, find: findAPIBadFlag, more: lastRun("kube-apiserver"), rate: rateBrief(rateSign, againstFlag),
 			messages: []string{"Error: unknown flag: --insecure-port", "unrecognized feature gate"}},
 		{code: APICannotDecrypt, severity: Critical, needs: []Need{NeedLogs}, causes: []Code{EncryptionDiffers}, find: findCannotDecrypt, rate: rateSign,
 			messages: []string{"identity transformer tried to read encrypted data", "storage is (re)initializing: … unable to transform key", "invalid padding on input",
 				"no matching key was found for the provided AES transformer"},
 			references: []string{"kubernetes/kubernetes#53301", "kubernetes/kubernetes#66844"}},
-		{code: APIEtcdUnreachable, severity: Critical, needs: []Need{NeedLogs, NeedAPIServers}, causes: etcd, find: findAPIEtcd, rate: rateAPIEtcd,
+		{code: APIEtcdUnreachable, severity: Critical, needs: []Need{NeedLogs, NeedAPIServers, NeedRuns}, causes: etcd, find: findAPIEtcd, more: lastRun("kube-apiserver"), rate: rateBrief(rateAPIEtcd, againstEtcd),
 			messages: []string{"error creating storage factory: context deadline exceeded", "[-]etcd failed: reason withheld"}},
 		{code: TokenRejected, severity: Critical, needs: []Need{NeedLogs}, causes: []Code{SAKeyDiffers, SAKeyPairBroken, ClockSkew}, find: findSigns(cluster.SaidTokenSignature), rate: rateSign, passing: true,
 			messages: []string{"invalid bearer token, invalid signature, no keys found", "go-jose: error in cryptographic primitive"}},
@@ -70,7 +70,7 @@ func apiPathRules() []rule {
 	down := []Code{HeldBack, QuorumLost, QuorumGone, KubeletDown, RuntimeDown, ManifestBroken, ManifestMissing, ManifestDuplicate, ManifestFiles, APIBadFlag, APIEtcdUnreachable, APIEtcdClientExpired,
 		APICertExpired, ImageMissing, NodeDiskFull, DiskFull, AddressNotHere, OutOfMemory, CertKeyMismatch, MemberStopped, MemberStuck, MemberIsolated, CertExpired}
 	return []rule{
-		{code: APIDown, severity: Critical, needs: []Need{NeedAPIServers}, causes: down, find: findAPIDown,
+		{code: APIDown, severity: Critical, needs: []Need{NeedAPIServers}, causes: down, find: findAPIDown, more: lastRun("kube-apiserver"),
 			messages: []string{"The connection to the server … was refused - did you specify the right host or port?"}},
 		{code: APIHangs, severity: Critical, needs: []Need{NeedAPIServers}, causes: append([]Code{APIEtcdUnreachable, OutOfMemory}, down...), find: findAPIHangs,
 			messages: []string{"net/http: TLS handshake timeout", "Timeout: request did not complete within requested timeout"}},

@@ -103,6 +103,14 @@ func (m machine) evidence(ctx context.Context) []EvidenceFile {
 		for _, u := range units {
 			add("journal-"+u+".txt", func() ([]byte, error) { return journalctl(ctx, "--unit="+u) })
 		}
+		add("units.txt", func() ([]byte, error) {
+			out, err := showUnits(ctx, m.unitsHere())
+			return []byte(out), err
+		})
+		add("containers.json", func() ([]byte, error) {
+			runs, images := m.containers(ctx), m.images(ctx, cluster.From(m.manifests()))
+			return json.MarshalIndent(map[string]any{"containers": runs, "images": images}, "", " ")
+		})
 		add("kernel.txt", func() ([]byte, error) { return journalctl(ctx, kernelLines) })
 	}
 	add("mounts.txt", func() ([]byte, error) { return os.ReadFile(m.at("/proc/self/mountinfo")) })

@@ -109,12 +109,20 @@ func healthAt(ctx context.Context, base string, files cluster.TLS) cluster.EtcdH
 		return res.StatusCode, b, err
 	}
 	var wg sync.WaitGroup
-	wg.Go(func() { h.Health = got(ctx, func() (cluster.HealthAnswer, error) { return healthAnswer(ask("/health")) }) })
-	wg.Go(func() { h.Live = got(ctx, func() (cluster.APIHealth, error) { return healthChecks(ask("/livez?verbose")) }) })
-	wg.Go(func() { h.Ready = got(ctx, func() (cluster.APIHealth, error) { return healthChecks(ask("/readyz?verbose")) }) })
+	wg.Go(func() {
+		h.Health = got(ctx, func() (cluster.HealthAnswer, error) { return healthAnswer(ask("/health")) })
+	})
+	wg.Go(func() {
+		h.Live = got(ctx, func() (cluster.APIHealth, error) { return healthChecks(ask("/livez?verbose")) })
+	})
+	wg.Go(func() {
+		h.Ready = got(ctx, func() (cluster.APIHealth, error) { return healthChecks(ask("/readyz?verbose")) })
+	})
 	local := cluster.Known[cluster.APIHealth]{}
 	wg.Go(func() {
-		local = got(ctx, func() (cluster.APIHealth, error) { return healthChecks(ask("/readyz?verbose&exclude=" + throughQuorum)) })
+		local = got(ctx, func() (cluster.APIHealth, error) {
+			return healthChecks(ask("/readyz?verbose&exclude=" + throughQuorum))
+		})
 	})
 	wg.Wait()
 	if !h.Ready.OK && local.OK {

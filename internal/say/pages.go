@@ -49,6 +49,10 @@ var pageWords = map[string]entry{
 	"need.objects":           {"what the API says of nodes, endpoints, claims, webhooks and pods", "API 所说的节点、端点、卷声明、webhook 与 Pod"},
 	"need.pods":              {"the pods that the container runtime runs", "容器运行时正在运行的 Pod"},
 	"need.pressure":          {"what of the machine's work waits: CPU, disks, memory", "机器上等待 CPU、磁盘、内存的情况"},
+	"need.runs":              {"how the last runs of services and containers ended", "服务和容器上一次运行的结束方式"},
+	"need.health":            {"etcd's own health endpoints", "etcd 自身的健康端点"},
+	"need.images":            {"the runtime's images", "运行时中的镜像"},
+	"need.neighbours":        {"the hardware addresses of the machines and of their neighbours", "各机器及其邻居的硬件地址"},
 	"need.outside":           {"the load balancer and the API servers as the coordinator reaches them", "从协调机器访问的负载均衡与 API server"},
 
 	"screen.unjudged":     {"%[1]s facts could not be read, and the classes that rest on them not be judged: --verbose lists them.", "有 %[1]s 项信息读不到，依赖它们的类别无法判断：--verbose 可列出。"},

@@ -1,6 +1,7 @@
 package stories
 
 import (
+	"slices"
 	"time"
 
 	"github.com/salvor-project/salvor/internal/cluster"
@@ -26,6 +27,9 @@ func Control() *World {
 		hash := cluster.Is(cluster.HashKV{Revision: 90, CompactRevision: 10, Hash: 7})
 		m.Live.Value.HashKV, m.Live.Value.CommonHash = hash, hash
 		m.Hazards = cluster.Is(goodHazards())
+		m.Health = []cluster.EtcdHealth{{URL: "http://127.0.0.1:2381", Health: cluster.Is(cluster.HealthAnswer{OK: true, Status: 200}),
+			Live: cluster.Is(cluster.APIHealth{OK: true, Status: 200, Passed: 1}), Ready: cluster.Is(cluster.APIHealth{OK: true, Status: 200, Passed: 3})}}
+		h.Node.Neighbours = cluster.Is(goodNeighbours(n))
 	}
 	for _, a := range []string{"10.0.0.1", "10.0.0.2", "10.0.0.3"} {
 		w.Facts.Outside = append(w.Facts.Outside, cluster.APIServer{URL: "https://" + a + ":6443", Direct: true, Named: "salvor.yaml", Layer: cluster.LayerHTTP,
@@ -89,7 +93,13 @@ func machineOf(n string) cluster.NodeFacts {
 			Memory: cluster.Is(cluster.Pressure{}), Steal: cluster.Is(0.0), Throttled: cluster.Is(0.0)}),
 		Clock:     cluster.Is(cluster.ClockFacts{Synchronized: cluster.Is(true), System: at(), RTC: cluster.Is(at())}),
 		Addresses: cluster.Is([]string{ip}),
-		Kernel:    cluster.Is([]cluster.Sign{}),
+		Hardware:  cluster.Is([]string{hardwareOf(n)}),
+		Units: cluster.Is([]cluster.Run{{Component: "kubelet", Source: "systemd:kubelet.service", State: "active/running"},
+			{Component: "containerd", Source: "systemd:containerd.service", State: "active/running", Restarts: 1}}),
+		Containers: cluster.Is([]cluster.Run{{Component: "etcd", Source: "cri:etcd-h" + n, State: "running"},
+			{Component: "kube-apiserver", Source: "cri:kube-apiserver-h" + n, State: "running", Restarts: 3,
+				Last: cluster.Is(cluster.RunEnd{Exit: 137, Reason: "Error", Started: at().Add(-25 * time.Minute), Ended: at().Add(-20 * time.Minute), Seconds: 300})}}),
+		Kernel: cluster.Is([]cluster.Sign{}),
 		Logs: []cluster.LogFacts{{Component: "etcd", Member: n, Source: "/log/etcd", Signs: cluster.Is([]cluster.Sign{})},
 			{Component: "kube-apiserver", Source: "/log/apiserver", Signs: cluster.Is([]cluster.Sign{})},
 			{Component: "kube-controller-manager", Source: "/log/kcm", Signs: cluster.Is([]cluster.Sign{})},
@@ -109,9 +119,11 @@ func machineOf(n string) cluster.NodeFacts {
 		Runtime: cluster.Is(cluster.ServiceFacts{Unit: "containerd", Active: "active", Sub: "running", Process: cluster.Is(true), Answers: cluster.Is(true), Endpoint: "/run/containerd/containerd.sock"}),
 		Encrypt: cluster.Is(cluster.EncryptionFacts{Path: "/etc/kubernetes/enc.yaml", Keys: []string{"aescbc/key1"}}),
 		Running: cluster.Is(map[string]cluster.Seen{})}
+	k.Images = cluster.Is([]cluster.Image{{Name: "registry.k8s.io/pause:3.10", For: []string{cluster.SandboxImage}, Present: true}})
 	var manifests []cluster.Manifest
 	for _, p := range []string{"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"} {
 		k.Running.Value[p] = cluster.Seen{PID: 1, Command: []string{"/usr/bin/" + p, "--v=2"}}
+		k.Images.Value = append(k.Images.Value, cluster.Image{Name: "registry.k8s.io/" + p + ":v1", For: []string{p}, Present: true})
 		manifests = append(manifests, cluster.Manifest{Path: "/etc/kubernetes/manifests/" + p + ".yaml", Pod: cluster.Is(cluster.StaticPod{Name: p, Namespace: "kube-system", Command: []string{p, "--v=2"}})})
 	}
 	k.Manifests = cluster.Is(manifests)
@@ -138,6 +150,66 @@ func machineOf(n string) cluster.NodeFacts {
 		{URL: "https://" + ip + ":6443", Direct: true, Named: "kube-apiserver.yaml", Layer: cluster.LayerHTTP, Live: healthy, Ready: healthy, Certificate: cluster.Is(served)},
 		{URL: "https://10.0.0.100:6443", Named: "/etc/kubernetes/admin.conf", Layer: cluster.LayerHTTP, Live: healthy, Ready: healthy, Certificate: cluster.Is(served)}}
 	return node
+}
+
+// hardwareOf is the hardware address of a member's machine.
+func hardwareOf(n string) string { return "02:00:00:00:00:0" + n[1:] }
+
+// goodNeighbours are those of a machine that has just spoken with all others; the
+// virtual address is on a machine of its own.
+func goodNeighbours(n string) []cluster.Neighbour {
+	var out []cluster.Neighbour
+	for _, o := range []string{"m1", "m2", "m3"} {
+		if o != n {
+			out = append(out, cluster.Neighbour{Address: "10.0.0." + o[1:], Hardware: hardwareOf(o), Device: "eth0", Confirmed: true, Seconds: 0.2})
+		}
+	}
+	return append(out, cluster.Neighbour{Address: "10.0.0.100", Hardware: "02:00:00:00:00:99", Device: "eth0", Confirmed: true, Seconds: 0.1})
+}
+
+// Neighbour gives what a member's machine sees at an address.
+func (w *World) Neighbour(n, address string) *cluster.Neighbour {
+	for i, x := range w.Node(n).Neighbours.Value {
+		if x.Address == address {
+			return &w.Node(n).Neighbours.Value[i]
+		}
+	}
+	panic(address)
+}
+
+// Image gives one of the images that a member's machine needs.
+func (w *World) Image(n, pod string) *cluster.Image {
+	for i, x := range w.Kube(n).Images.Value {
+		if x.For[0] == pod {
+			return &w.Kube(n).Images.Value[i]
+		}
+	}
+	panic(pod)
+}
+
+// Ended lets the container of a component on a member's machine end a minute ago
+// and not be started since.
+func (w *World) Ended(n, component, reason string, exit int, seconds float64) *World {
+	delete(w.Kube(n).Running.Value, component)
+	e := cluster.RunEnd{Exit: exit, Reason: reason, Seconds: seconds, Ended: at().Add(-time.Minute)}
+	e.Started = e.Ended.Add(-time.Duration(seconds * float64(time.Second)))
+	runs := &w.Node(n).Containers.Value
+	for i, r := range *runs {
+		if r.Component == component {
+			(*runs)[i].State, (*runs)[i].Last = "exited", cluster.Is(e)
+			return w
+		}
+	}
+	*runs = append(*runs, cluster.Run{Component: component, Source: "cri:" + component + "-h" + n, State: "exited", Restarts: 5, Last: cluster.Is(e)})
+	return w
+}
+
+// NoLog takes the logs of a component on a member's machine away: they were
+// rotated, or the disk was lost.
+func (w *World) NoLog(n, component string) *World {
+	node := w.Node(n)
+	node.Logs = slices.DeleteFunc(node.Logs, func(l cluster.LogFacts) bool { return l.Component == component })
+	return w
 }
 
 // Node gives the facts of a member's machine, to be changed.

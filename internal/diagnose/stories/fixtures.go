@@ -34,6 +34,10 @@ func machineFixtures() []Fixture {
 		{diagnose.ClockUnsynced, func(w *World) { w.Node("m1").Clock.Value.Synchronized = cluster.Is(false) }},
 		{diagnose.DiskIOError, func(w *World) { w.Said("m2", "kernel", cluster.SaidIOError, 3) }},
 		{diagnose.OutOfMemory, func(w *World) { w.Said("m2", "kernel", cluster.SaidOOM, 1) }},
+		{diagnose.OutOfMemory, func(w *World) { w.Ended("m2", "kube-scheduler", cluster.ReasonOOM, 137, 900) }},
+		{diagnose.OutOfMemory, func(w *World) {
+			w.Node("m2").Units.Value[0].Last = cluster.Is(cluster.RunEnd{Exit: 137, Signal: 9, Reason: cluster.ResultOOM, Ended: at().Add(-time.Minute), Seconds: 40})
+		}},
 		{diagnose.CPUStarved, func(w *World) {
 			w.Said("m2", "etcd", cluster.SaidLateHeartbeat, 40)
 			w.Node("m2").Pressure.Value.CPU.Value.Some = 91
@@ -73,6 +77,9 @@ func machineFixtures() []Fixture {
 			for _, n := range []string{"m1", "m2"} {
 				w.Node(n).Addresses.Value = append(w.Node(n).Addresses.Value, "10.0.0.100")
 			}
+		}},
+		{diagnose.AddressOnTwoHosts, func(w *World) { // the others reach it at the hardware of a machine that nobody knows
+			w.Node("m2").Addresses.Value = append(w.Node("m2").Addresses.Value, "10.0.0.100")
 		}},
 		{diagnose.AddressNotHere, func(w *World) {
 			w.API("m2").Layer, w.API("m2").Ready = cluster.LayerNone, cluster.Unknown[cluster.APIHealth]("not reached")
@@ -173,6 +180,15 @@ func nodeFixtures() []Fixture {
 		}},
 		{diagnose.SandboxReserved, func(w *World) { w.Said("m2", "kubelet", cluster.SaidSandboxReserved, 2) }},
 		{diagnose.ImageMissing, func(w *World) {
+			w.Said("m2", "kubelet", cluster.SaidImage, 2)
+			delete(w.Kube("m2").Running.Value, "kube-scheduler")
+		}},
+		{diagnose.ImageMissing, func(w *World) {
+			w.Image("m2", "kube-scheduler").Present = false
+			delete(w.Kube("m2").Running.Value, "kube-scheduler")
+		}},
+		{diagnose.ImageMissing, func(w *World) {
+			w.Image("m2", cluster.SandboxImage).Present = false
 			w.Said("m2", "kubelet", cluster.SaidImage, 2)
 			delete(w.Kube("m2").Running.Value, "kube-scheduler")
 		}},
@@ -296,6 +312,13 @@ func serviceFixtures() []Fixture {
 		silent(diagnose.EtcdTooManyLearners, cluster.SaidTooManyLearners),
 		{diagnose.NoSpaceAlarm, alarm("NOSPACE")},
 		{diagnose.CorruptAlarm, alarm("CORRUPT")},
+		{diagnose.CorruptAlarm, func(w *World) { // no member talks to us, and all tell it to everybody
+			for _, n := range []string{"m1", "m2", "m3"} {
+				w.M(n).Live = cluster.Unknown[cluster.LiveMember]("remote error: tls: bad certificate")
+				w.M(n).Health[0].Health = cluster.Is(cluster.HealthAnswer{Status: 503, Reason: "ALARM CORRUPT"})
+				w.M(n).Health[0].Ready = cluster.Is(cluster.APIHealth{Status: 503, Failed: []string{"data_corruption"}, Passed: 2})
+			}
+		}},
 		{diagnose.QuotaFullOfData, func(w *World) { alarm("NOSPACE")(w); w.M("m2").Live.Value.DBInUse = 2<<30 - 1 }},
 		{diagnose.NearQuota, func(w *World) { w.M("m2").Live.Value.DBSize, w.M("m2").Live.Value.DBInUse = 1900<<20, 1800<<20 }},
 		{diagnose.Fragmented, func(w *World) { w.M("m2").Live.Value.DBSize = 900 << 20 }},
@@ -341,6 +364,14 @@ func apiFixtures() []Fixture {
 		{diagnose.APIBadFlag, func(w *World) {
 			layer(w.API("m2"), cluster.LayerNone)
 			w.Said("m2", "kube-apiserver", cluster.SaidBadFlag, 3)
+		}},
+		{diagnose.APIBadFlag, func(w *World) {
+			layer(w.API("m2"), cluster.LayerNone)
+			w.NoLog("m2", "kube-apiserver").Ended("m2", "kube-apiserver", "Error", 1, 0.4)
+		}},
+		{diagnose.APIEtcdUnreachable, func(w *World) {
+			layer(w.API("m2"), cluster.LayerNone)
+			w.NoLog("m2", "kube-apiserver").Ended("m2", "kube-apiserver", "Error", 1, 20.6)
 		}},
 		{diagnose.APIEtcdUnreachable, func(w *World) {
 			layer(w.API("m2"), cluster.LayerNone)

@@ -52,6 +52,13 @@ func takeMember(m *cluster.MemberFacts, n diagnose.Need) bool {
 		taken(&m.Metrics)
 	case diagnose.NeedHazards:
 		taken(&m.Hazards)
+	case diagnose.NeedHealth:
+		for i := range m.Health {
+			taken(&m.Health[i].Health)
+			taken(&m.Health[i].Live)
+			taken(&m.Health[i].Ready)
+		}
+		return len(m.Health) > 0
 	case diagnose.NeedCertificates:
 		for i := range m.Certificates {
 			taken(&m.Certificates[i])
@@ -116,6 +123,16 @@ func takeHost(h *cluster.HostFacts, n diagnose.Need) bool {
 		taken(&node.Pods)
 	case diagnose.NeedPressure:
 		taken(&node.Pressure)
+	case diagnose.NeedRuns:
+		had := node.Units.OK || node.Containers.OK
+		taken(&node.Units)
+		taken(&node.Containers)
+		return had
+	case diagnose.NeedNeighbours:
+		had := node.Neighbours.OK || node.Hardware.OK
+		taken(&node.Neighbours)
+		taken(&node.Hardware)
+		return had
 	case diagnose.NeedObjects:
 		taken(&node.Objects)
 	case diagnose.NeedHazards:
@@ -142,6 +159,10 @@ func takeKube(node *cluster.NodeFacts, n diagnose.Need) bool {
 		taken(&k.Runtime)
 	case diagnose.NeedEncryption:
 		taken(&k.Encrypt)
+	case diagnose.NeedImages:
+		had := k.Images.OK
+		taken(&k.Images)
+		return had
 	case diagnose.NeedKubeCerts:
 		for i := range k.Certs {
 			k.Certs[i].Certificate = cluster.Unknown[cluster.Certificate]("taken")
@@ -170,5 +191,6 @@ func Needs() []diagnose.Need {
 		diagnose.NeedCertificates, diagnose.NeedMetrics, diagnose.NeedLogs, diagnose.NeedKernel, diagnose.NeedKubernetes, diagnose.NeedManifests,
 		diagnose.NeedKubeCerts, diagnose.NeedIdentity, diagnose.NeedKubelet, diagnose.NeedRuntime, diagnose.NeedEncryption, diagnose.NeedAPIServers,
 		diagnose.NeedAddresses, diagnose.NeedSnapshots, diagnose.NeedPlaces, diagnose.NeedHazards,
-		diagnose.NeedObjects, diagnose.NeedPods, diagnose.NeedOutside, diagnose.NeedPressure}
+		diagnose.NeedObjects, diagnose.NeedPods, diagnose.NeedOutside, diagnose.NeedPressure,
+		diagnose.NeedRuns, diagnose.NeedHealth, diagnose.NeedImages, diagnose.NeedNeighbours}
 }
