@@ -2,8 +2,10 @@ package observe
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -26,6 +28,36 @@ func hanging(t *testing.T, path string) string {
 	return path
 }
 
+// inSomeTime holds a look that always takes all of its time against what is
+// wanted of it, with more time where a machine under load had too little: only
+// what fails with much of it, too, is a fault. A look that has no end is one at
+// once.
+func inSomeTime(t *testing.T, look func(ctx context.Context) (wrong []string)) {
+	t.Helper()
+	var wrong []string
+	for _, budget := range []time.Duration{3 * time.Second, 10 * time.Second, 40 * time.Second} {
+		ctx, cancel := context.WithTimeout(t.Context(), budget)
+		done := make(chan []string, 1)
+		go func() {
+			wrong := look(ctx)
+			if ctx.Err() != nil {
+				wrong = append(wrong, "the answer comes after its time")
+			}
+			done <- wrong
+		}()
+		select {
+		case wrong = <-done:
+		case <-time.After(budget + 30*time.Second):
+			t.Fatal("the answer hangs with the disk")
+		}
+		cancel()
+		if len(wrong) == 0 {
+			return
+		}
+	}
+	t.Error(strings.Join(wrong, "\n"))
+}
+
 // TestAHangingDiskHidesOnlyItself: a look at a machine ends in time, with all
 // that could be seen.
 func TestAHangingDiskHidesOnlyItself(t *testing.T) {
@@ -40,34 +72,22 @@ func TestAHangingDiskHidesOnlyItself(t *testing.T) {
 	cfg := cluster.Config{Hosts: []cluster.Host{{Name: "h", Via: cluster.ViaChild}}, Members: []cluster.Member{m},
 		Snapshots: []cluster.SnapshotPlace{{Host: "h", Path: hanging(t, filepath.Join(places, "s.db"))}},
 		Witnesses: []cluster.WitnessPlace{{Host: "h", Path: hanging(t, filepath.Join(dir, "witness"))}}}
-	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
-	defer cancel()
-	done := make(chan cluster.HostFacts, 1)
-	go func() { done <- Host(ctx, cfg, "h", "test") }()
-	select {
-	case f := <-done:
-		if ctx.Err() != nil {
-			t.Error("the answer comes after its time")
+	inSomeTime(t, func(ctx context.Context) (wrong []string) {
+		f := Host(ctx, cfg, "h", "test")
+		is := func(ok bool, format string, args ...any) {
+			if !ok {
+				wrong = append(wrong, fmt.Sprintf(format, args...))
+			}
 		}
 		got := f.Members[0]
-		if !f.Reached.OK || !got.Disk.OK || !got.Process.OK || !got.Space.OK {
-			t.Errorf("what does not hang is lost: disk %+v, process %+v, space %+v", got.Disk, got.Process, got.Space)
-		}
-		if len(got.Certificates) != 1 || got.Certificates[0].OK || got.Certificates[0].Why != late {
-			t.Errorf("certificates: %+v", got.Certificates)
-		}
-		if len(f.Witnesses) != 1 || f.Witnesses[0].Revision.Why != late {
-			t.Errorf("witnesses: %+v", f.Witnesses)
-		}
-		if len(f.Node.Logs) != 1 || f.Node.Logs[0].Signs.Why != late {
-			t.Errorf("logs: %+v", f.Node.Logs)
-		}
-		if len(f.Snapshots) != 1 || f.Snapshots[0].DB.OK || f.Snapshots[0].DB.Why == "" {
-			t.Errorf("snapshots: %+v", f.Snapshots)
-		}
-	case <-time.After(6 * time.Second):
-		t.Fatal("the answer hangs with the disk")
-	}
+		is(f.Reached.OK && got.Disk.OK && got.Process.OK && got.Space.OK,
+			"what does not hang is lost: disk %+v, process %+v, space %+v", got.Disk, got.Process, got.Space)
+		is(len(got.Certificates) == 1 && !got.Certificates[0].OK && got.Certificates[0].Why == late, "certificates: %+v", got.Certificates)
+		is(len(f.Witnesses) == 1 && f.Witnesses[0].Revision.Why == late, "witnesses: %+v", f.Witnesses)
+		is(len(f.Node.Logs) == 1 && f.Node.Logs[0].Signs.Why == late, "logs: %+v", f.Node.Logs)
+		is(len(f.Snapshots) == 1 && !f.Snapshots[0].DB.OK && f.Snapshots[0].DB.Why != "", "snapshots: %+v", f.Snapshots)
+		return wrong
+	})
 }
 
 // TestEvidenceWithoutTheFileThatHangs: one file that cannot be read costs no
@@ -78,20 +98,14 @@ func TestEvidenceWithoutTheFileThatHangs(t *testing.T) {
 		t.Fatal(err)
 	}
 	hanging(t, m.at("/etc/fstab"))
-	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
-	defer cancel()
-	done := make(chan []EvidenceFile, 1)
-	go func() { done <- m.evidence(ctx) }()
-	select {
-	case files := <-done:
+	inSomeTime(t, func(ctx context.Context) (wrong []string) {
 		got := map[string]string{}
-		for _, f := range files {
+		for _, f := range m.evidence(ctx) {
 			got[f.Name] = string(f.Data)
 		}
 		if got["fstab.txt"] != late+"\n" || got["mounts.txt"] == "" || len(got["files/etc/kubernetes/manifests/kube-apiserver.yaml"]) < 20 {
-			t.Errorf("fstab %q, mounts %q, of %d files", got["fstab.txt"], got["mounts.txt"], len(files))
+			wrong = append(wrong, fmt.Sprintf("fstab %q, mounts %q, of %d files", got["fstab.txt"], got["mounts.txt"], len(got)))
 		}
-	case <-time.After(6 * time.Second):
-		t.Fatal("the evidence hangs with one file")
-	}
+		return wrong
+	})
 }
