@@ -196,7 +196,7 @@ func (a *app) bring(ctx context.Context, fleet *remote.Fleet, to cluster.Host, c
 		if ctx.Err() != nil {
 			return "", err
 		}
-		fmt.Fprintf(a.err, "%s did not find it right, and looks again: %s\n", to.Name, err)
+		fmt.Fprintf(a.err, "%s looks at it again before it is used: %s\n", to.Name, err)
 	}
 	return path, nil
 }

@@ -140,7 +140,7 @@ func (l Landed) Keep() error {
 		return err
 	}
 	if err := durable.WriteFile(landedNote(l.Path), append(b, '\n'), 0o600); err != nil {
-		return fmt.Errorf("keep what was found of %s: %w", l.Path, err)
+		return fmt.Errorf("the snapshot is sound, but no note of it could be left beside it, so every look reads all of it: %w", err)
 	}
 	return nil
 }

@@ -74,6 +74,11 @@ func (c crashed) believed(t *testing.T, l datadir.Landed, b []byte) {
 	}
 	keep()
 	note := l.Path + ".landed.json"
+	nowhere := l
+	nowhere.Path = filepath.Join(t.TempDir(), "gone", "s.db")
+	if err := nowhere.Keep(); !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), "the snapshot is sound") {
+		t.Errorf("a note that cannot be left: %v", err)
+	}
 	if info := must(os.Stat(note))(t); info.Mode().Perm() != 0o600 {
 		t.Errorf("the note has mode %s", info.Mode())
 	}
