@@ -29,6 +29,7 @@ const (
 	SaidBadFlag          Cause = "bad-flag"
 	SaidFileMissing      Cause = "file-missing"
 	SaidPermission       Cause = "permission-denied"
+	SaidTLSFile          Cause = "tls-file-unusable"
 	SaidDowngrade        Cause = "downgrade"
 	SaidTooManyLearners  Cause = "too-many-learners"
 	SaidLearnerBehind    Cause = "learner-behind"

@@ -117,6 +117,9 @@ type DataDir struct {
 	// WALFixed is true when the member has a WAL dir of its own that is a mount
 	// point or a symbolic link, and can therefore not be replaced by a rename.
 	WALFixed bool `json:"walFixed,omitempty"`
+	// Barred says what of it the user as whom etcd runs may not use, and why, as
+	// far as owners and modes tell; empty when nothing, or when the user is not known.
+	Barred string `json:"barred,omitempty"`
 	// Modified is the newest modification time of the db and the log.
 	Modified time.Time `json:"modified,omitzero"`
 	// Bytes is the size of everything below Path (and WALDir).

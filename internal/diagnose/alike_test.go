@@ -41,7 +41,14 @@ func TestLookAlikes(t *testing.T) {
 	}
 	checkAlike(t, []alike{
 		{"etcd ends with discovery failed", func(w *stories.World) { w.Dead("m2") }, []decided{
-			{func(w *stories.World) { w.Said("m2", "etcd", cluster.SaidBootstrapped, 1) }, diagnose.AlreadyBootstrapped, []diagnose.Code{diagnose.WALDamaged, diagnose.PortInUse}},
+			{func(w *stories.World) { w.Gone("m2").Said("m2", "etcd", cluster.SaidBootstrapped, 1) }, diagnose.AlreadyBootstrapped, []diagnose.Code{diagnose.WALDamaged, diagnose.PortInUse}},
+			// Its own log lies there: a volume was away and is back, or it may not read it.
+			{func(w *stories.World) { w.Said("m2", "etcd", cluster.SaidBootstrapped, 1) }, diagnose.MemberStopped, []diagnose.Code{diagnose.AlreadyBootstrapped, diagnose.EtcdPermission}},
+			{func(w *stories.World) {
+				w.Said("m2", "etcd", cluster.SaidBootstrapped, 1)
+				w.M("m2").Disk.Value.Barred = "/d/m2/member/wal is drwx------ of root, and etcd runs as etcd"
+			}, diagnose.EtcdPermission, []diagnose.Code{diagnose.AlreadyBootstrapped}},
+			{func(w *stories.World) { w.Said("m2", "etcd", cluster.SaidTLSFile, 1) }, diagnose.EtcdTLSFile, []diagnose.Code{diagnose.AlreadyBootstrapped, diagnose.EtcdPermission}},
 			{func(w *stories.World) { w.Damaged("m2", cluster.DamageWAL) }, diagnose.WALDamaged, []diagnose.Code{diagnose.AlreadyBootstrapped, diagnose.WALTornTail}},
 			{func(w *stories.World) { w.Damaged("m2", cluster.DamageTornTail) }, diagnose.WALTornTail, []diagnose.Code{diagnose.WALDamaged}},
 			{func(w *stories.World) { w.Said("m2", "etcd", cluster.SaidPortInUse, 1) }, diagnose.PortInUse, []diagnose.Code{diagnose.AlreadyBootstrapped}}}},

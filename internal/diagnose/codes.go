@@ -101,6 +101,7 @@ const (
 	PortInUse           Code = "etcd-port-in-use"
 	EtcdBadFlag         Code = "etcd-bad-flag"
 	EtcdPermission      Code = "etcd-permission-denied"
+	EtcdTLSFile         Code = "etcd-tls-file-unusable"
 	EtcdDowngrade       Code = "etcd-downgrade-refused"
 	EtcdTooManyLearners Code = "etcd-too-many-learners"
 	EtcdOldStore        Code = "etcd-v2-data-refused"

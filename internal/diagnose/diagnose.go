@@ -271,7 +271,7 @@ func (v view) startable(m memberView, fs []Finding) bool {
 			continue
 		}
 		switch f.Code {
-		case DataDirUnmounted, WipedRejoin, LogLostEntries, AlreadyBootstrapped, EtcdBadFlag, EtcdDowngrade, PortInUse, EtcdPermission, AddressNotHere, SameIDOtherHistory, EtcdOldStore, Defragmenting:
+		case DataDirUnmounted, WipedRejoin, LogLostEntries, AlreadyBootstrapped, EtcdBadFlag, EtcdDowngrade, PortInUse, EtcdPermission, EtcdTLSFile, AddressNotHere, SameIDOtherHistory, EtcdOldStore, Defragmenting:
 			return false
 		case KubeletDown:
 			if m.cfg.Run.StaticPod != "" && !v.idle(m.cfg.Host) {

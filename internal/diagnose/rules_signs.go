@@ -103,6 +103,49 @@ func findSilent(causes ...cluster.Cause) func(view) []sighting {
 	}
 }
 
+// findBootstrapped finds the members that a start refused as already
+// bootstrapped, and that have no log of their own: with one the line is of a time
+// in which etcd did not see it (an absent volume, a folder without rights), and
+// "remove the member" would throw it away.
+func findBootstrapped(v view) []sighting {
+	return slices.DeleteFunc(findSilent(cluster.SaidBootstrapped)(v), func(s sighting) bool {
+		for _, m := range v.members {
+			if d := m.facts.Disk; m.cfg.Name == s.subject && d.OK && d.Value.State == cluster.DirData && d.Value.Log.OK && d.Value.MemberID.OK {
+				return true
+			}
+		}
+		return false
+	})
+}
+
+// findDenied finds the members that do not serve and may not use their files: as
+// their logs say, or as owners and modes do.
+func findDenied(v view) []sighting {
+	out := findSilent(cluster.SaidPermission)(v)
+	for _, m := range v.with(StateStopped, StateStuck, StateDamaged) {
+		why := m.facts.Disk.Value.Barred
+		if !m.facts.Disk.OK || why == "" {
+			continue
+		}
+		i := slices.IndexFunc(out, func(s sighting) bool { return s.subject == m.cfg.Name })
+		if i < 0 {
+			i, out = len(out), append(out, sighting{m.cfg.Name, []any{"etcd", why}, nil})
+		}
+		out[i].evidence = append(out[i].evidence, why)
+	}
+	return out
+}
+
+// rateDenied: owners and modes are of now, lines have an age.
+func rateDenied(v view, s sighting) (Confidence, []string) {
+	for _, m := range v.members {
+		if why := m.facts.Disk.Value.Barred; m.cfg.Name == s.subject && why != "" && slices.Contains(s.evidence, why) {
+			return Likely, nil
+		}
+	}
+	return rateSign(v, s)
+}
+
 // findKernel finds the hosts whose kernel names one of the causes.
 func findKernel(causes ...cluster.Cause) func(view) []sighting {
 	return func(v view) []sighting {

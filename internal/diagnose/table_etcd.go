@@ -63,11 +63,14 @@ func startRules() []rule {
 	return []rule{
 		sign(WipedRejoin, findSilent(cluster.SaidWiped), []Code{DataDirUnmounted}, "tocommit(…) is out of range [lastIndex(0)]. Was the raft log corrupted, truncated, or lost?"),
 		sign(LogLostEntries, findSilent(cluster.SaidLogLost), nil, "tocommit(…) is out of range [lastIndex(…)]", "state.commit … is out of range"),
-		sign(AlreadyBootstrapped, findSilent(cluster.SaidBootstrapped), []Code{DataDirUnmounted, DataDirLost}, "discovery failed … member … has already been bootstrapped"),
+		sign(AlreadyBootstrapped, findBootstrapped, []Code{DataDirUnmounted, DataDirLost}, "discovery failed … member … has already been bootstrapped"),
 		sign(MemberNameUnknown, findSilent(cluster.SaidNameUnknown), nil, "couldn't find local name \"default\" in the initial cluster configuration"),
 		sign(PortInUse, findSilent(cluster.SaidPortInUse), nil, "bind: address already in use"),
 		sign(EtcdBadFlag, findSilent(cluster.SaidBadFlag), []Code{ManifestDuplicate}, "flag provided but not defined: -experimental-…", "failed to verify flags"),
-		sign(EtcdPermission, findSilent(cluster.SaidPermission), []Code{DiskReadOnly}, "permission denied"),
+		{code: EtcdPermission, severity: Critical, needs: []Need{NeedLogs, NeedDisk}, causes: []Code{DiskReadOnly}, find: findDenied, rate: rateDenied,
+			messages: []string{"permission denied", "discovery failed … member … has already been bootstrapped"}},
+		sign(EtcdTLSFile, findSilent(cluster.SaidTLSFile), []Code{ManifestFiles}, "tls: private key does not match public key", "tls: failed to find any PEM data in certificate input",
+			"discovery failed … open ….crt: no such file or directory"),
 		sign(EtcdDowngrade, findSilent(cluster.SaidDowngrade), nil, "invalid downgrade; server version is lower than determined cluster version"),
 		sign(EtcdOldStore, findSilent(cluster.SaidOldStore), nil, "detected disallowed custom content in v2store"),
 		sign(EtcdTooManyLearners, findSilent(cluster.SaidTooManyLearners), []Code{LearnerUnstarted}, "membership: too many learner members in cluster"),
@@ -77,7 +80,7 @@ func startRules() []rule {
 // quorumRules are the consequences: who serves, and whether they are enough.
 func quorumRules() []rule {
 	starts := []Code{DataDirUnmounted, WALMissing, WALDamaged, DBDamaged, DBTruncated, SnapDBMissing, DBBehindLog, WALBehindDB, AlreadyBootstrapped, WipedRejoin, LogLostEntries,
-		MemberNameUnknown, PortInUse, EtcdBadFlag, EtcdPermission, EtcdDowngrade, EtcdOldStore, EtcdTooManyLearners, TooManyOpenFiles, AddressNotHere, MemberRemoved}
+		MemberNameUnknown, PortInUse, EtcdBadFlag, EtcdPermission, EtcdTLSFile, EtcdDowngrade, EtcdOldStore, EtcdTooManyLearners, TooManyOpenFiles, AddressNotHere, MemberRemoved}
 	host := []Code{HeldBack, CertExpired, CertNotYetValid, CertWrongName, EtcdAuthorityDiffers, DiskFull, DiskReadOnly, DiskIOError, KubeletDown, RuntimeDown, ManifestBroken, ManifestMissing, ManifestDuplicate,
 		ManifestFiles, ImageMissing, KubeletCertExpired}
 	stuck := append(append([]Code{Defragmenting}, starts...), host...)

@@ -138,6 +138,7 @@ func lookAt(ctx context.Context, m cluster.Member, inspect func(ctx context.Cont
 		l := look{disk: cluster.From(d, err), objects: objects, err: err}
 		if err == nil {
 			place(&l.disk.Value, m)
+			l.disk.Value.Barred = barred(ctx, m)
 		}
 		return l
 	})

@@ -88,7 +88,15 @@ func etcdPatterns() []pattern {
 }
 
 func tlsPatterns() []pattern {
+	e := on("etcd")
 	return []pattern{
+		{cluster.SaidTLSFile, []string{"discovery failed", "open /", "no such file or directory"}, []string{"/member/"}, e},
+		{cluster.SaidTLSFile, []string{"tls: private key does not match public key"}, nil, e},
+		{cluster.SaidTLSFile, []string{"tls: private key type does not match public key type"}, nil, e},
+		{cluster.SaidTLSFile, []string{"tls: failed to find any PEM data in"}, nil, e},
+		{cluster.SaidTLSFile, []string{"tls: failed to parse private key"}, nil, e},
+		{cluster.SaidTLSFile, []string{"discovery failed", "x509: malformed"}, nil, e},
+		{cluster.SaidTLSFile, []string{"could not parse certificate PEM data"}, nil, e},
 		{cluster.SaidNotYetValid, []string{"certificate has expired or is not yet valid", "is before"}, nil, nil},
 		{cluster.SaidExpired, []string{"certificate has expired or is not yet valid", "is after"}, nil, nil},
 		{cluster.SaidAlertExpired, []string{"tls: expired certificate"}, []string{"certificate has expired or is not yet valid"}, nil},

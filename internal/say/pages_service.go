@@ -89,11 +89,24 @@ var pagesService = map[string]entry{
 		"%[1]s: etcd may not read or write its files: %[3]s.",
 		"%[1]s：etcd 无权读写文件：%[3]s。"},
 	"repair.etcd-permission-denied": {
-		"Give the data dir back to its user, 0700; look at SELinux after a restore by hand.",
-		"把数据目录还给它的用户，0700；手工恢复后检查 SELinux。"},
+		"Give the data dir with all that is in it back to the user as whom etcd runs (chown -R; folders 0700), then start the member; look at SELinux after a restore by hand.",
+		"把数据目录及其全部内容还给运行 etcd 的用户（chown -R；目录 0700），然后启动成员；手工恢复后检查 SELinux。"},
 	"wrong.etcd-permission-denied": {
 		"chmod -R 777.",
 		"执行 chmod -R 777。"},
+
+	"title.etcd-tls-file-unusable": {
+		"etcd cannot use one of its certificate or key files",
+		"etcd 无法使用某个证书或私钥文件"},
+	"finding.etcd-tls-file-unusable": {
+		"%[1]s: etcd does not start, because it cannot use one of its certificate or key files: %[3]s.",
+		"%[1]s：etcd 因某个证书或私钥文件不可用而无法启动：%[3]s。"},
+	"repair.etcd-tls-file-unusable": {
+		"Put that file right, then start the member: at the path of its flag, as PEM, and a key that belongs to its certificate (the public keys that `openssl x509 -noout -pubkey -in CERT` and `openssl pkey -pubout -in KEY` print are the same). The other members' authority has to have issued it.",
+		"改正该文件后启动成员：路径须与参数一致，内容须为 PEM，私钥须与证书成对（`openssl x509 -noout -pubkey -in CERT` 与 `openssl pkey -pubout -in KEY` 输出的公钥相同），且须由其他成员信任的 CA 签发。"},
+	"wrong.etcd-tls-file-unusable": {
+		"Taking the TLS flags away, issuing everything anew, or restoring data for it.",
+		"去掉 TLS 参数、全部重新签发，或为此恢复数据。"},
 
 	"title.etcd-downgrade-refused": {
 		"etcd refuses to go back to an older version",

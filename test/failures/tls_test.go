@@ -156,6 +156,21 @@ func TestCertificates(t *testing.T) {
 	l.kill("m3")
 	l.start("m3", l.tls("m3")...)
 	l.healthy()
+	// Files with which it cannot start: none, and a key of another certificate.
+	l.kill("m3")
+	l.must(os.Truncate(m3.Run.Process.Log, 0))
+	l.start("m3", append(l.tls("m3"), "--peer-cert-file="+l.file("nowhere.crt"))...)
+	l.ended("m3")
+	l.as("missing").shows(diagnose.EtcdTLSFile, diagnose.AlreadyBootstrapped)
+	l.must(os.Truncate(m3.Run.Process.Log, 0))
+	l.start("m3", append(l.tls("m3"), "--key-file="+l.file("m2-server.key"))...)
+	l.ended("m3")
+	if d = l.shows(diagnose.EtcdTLSFile, diagnose.CertNotIssuedByCA); d.Scenario != diagnose.Degraded {
+		t.Errorf("a key of another certificate: %s", d.Scenario)
+	}
+	l.kill("m3")
+	l.start("m3", l.tls("m3")...)
+	l.healthy()
 	// The authority itself, and an old one beside a valid one, which does no harm.
 	ended, err := pki.NewAuthority("etcd-ca", time.Now().AddDate(-11, 0, 0))
 	l.must(err)

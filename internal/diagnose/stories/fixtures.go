@@ -300,13 +300,18 @@ func serviceFixtures() []Fixture {
 		}
 	}
 	return []Fixture{
-		silent(diagnose.AlreadyBootstrapped, cluster.SaidBootstrapped),
+		{diagnose.AlreadyBootstrapped, func(w *World) { w.Gone("m2").Said("m2", "etcd", cluster.SaidBootstrapped, 3) }},
 		silent(diagnose.WipedRejoin, cluster.SaidWiped),
 		silent(diagnose.LogLostEntries, cluster.SaidLogLost),
 		silent(diagnose.MemberNameUnknown, cluster.SaidNameUnknown),
 		silent(diagnose.PortInUse, cluster.SaidPortInUse),
 		silent(diagnose.EtcdBadFlag, cluster.SaidBadFlag),
 		silent(diagnose.EtcdPermission, cluster.SaidPermission),
+		{diagnose.EtcdPermission, func(w *World) {
+			w.Dead("m2").Said("m2", "etcd", cluster.SaidBootstrapped, 3)
+			w.M("m2").Disk.Value.Barred = "/d/m2/member/wal is drwx------ of root, and etcd runs as etcd"
+		}},
+		silent(diagnose.EtcdTLSFile, cluster.SaidTLSFile),
 		silent(diagnose.EtcdDowngrade, cluster.SaidDowngrade),
 		silent(diagnose.EtcdOldStore, cluster.SaidOldStore),
 		silent(diagnose.EtcdTooManyLearners, cluster.SaidTooManyLearners),
