@@ -89,6 +89,9 @@ type ProcessFacts struct {
 	// Unit is the state of the systemd unit ("active", "failed", …), empty
 	// for an ordinary process.
 	Unit string `json:"unit,omitempty"`
+	// Frozen is true when a signal or a debugger has stopped the process: it holds
+	// its files and ports, and does nothing until it is continued.
+	Frozen bool `json:"frozen,omitempty"`
 	// Version is that of the etcd that runs or would be started, as its
 	// program file says; empty when it does not.
 	Version string `json:"version,omitempty"`

@@ -334,4 +334,7 @@ type EtcdMetrics struct {
 	// Defragmenting is true while the member rewrites its db; it answers nothing
 	// that touches the db until then (etcd 3.5 and later tell it).
 	Defragmenting bool `json:"defragmenting,omitempty"`
+	// Quota is how many bytes the db may have; 0 when the member does not say.
+	// etcd before 3.6 tells it only here.
+	Quota int64 `json:"quota,omitempty"`
 }

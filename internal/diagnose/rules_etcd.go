@@ -152,12 +152,21 @@ func findDrift(v view) []sighting {
 // fragmentation, fills the db: defragmented, it would still be near it.
 const fullOfData = 0.8
 
-// quotaOf is a member's quota: etcd's default where it does not say.
-func quotaOf(l cluster.LiveMember) int64 {
-	if l.DBQuota > 0 {
-		return l.DBQuota
+// quotaOf is a member's quota: by its status (etcd 3.6 and later), its metrics or
+// its command line; etcd's default where nothing says it.
+func quotaOf(m memberView) int64 {
+	if q := m.facts.Live.Value.DBQuota; q > 0 {
+		return q
 	}
-	return 2 << 30
+	if q := m.facts.Metrics.Value.Quota; q > 0 {
+		return q
+	}
+	var n int64
+	flag, _ := cluster.StaticPod{Command: m.facts.Process.Value.Command}.Flag("quota-backend-bytes")
+	if _, err := fmt.Sscan(flag, &n); err == nil && n > 0 {
+		return n
+	}
+	return defaultQuota
 }
 
 func findFullOfData(v view) []sighting {
@@ -168,9 +177,9 @@ func findFullOfData(v view) []sighting {
 			continue
 		}
 		for _, a := range l.Value.Alarms.Value {
-			if a.Type == "NOSPACE" && float64(l.Value.DBInUse) > fullOfData*float64(quotaOf(l.Value)) {
-				out = append(out, sighting{m.cfg.Name, []any{l.Value.DBInUse, quotaOf(l.Value)},
-					[]string{fmt.Sprintf("%s: %d bytes in use of a quota of %d", m.cfg.Name, l.Value.DBInUse, quotaOf(l.Value))}})
+			if a.Type == "NOSPACE" && float64(l.Value.DBInUse) > fullOfData*float64(quotaOf(m)) {
+				out = append(out, sighting{m.cfg.Name, []any{l.Value.DBInUse, quotaOf(m)},
+					[]string{fmt.Sprintf("%s: %d bytes in use of a quota of %d", m.cfg.Name, l.Value.DBInUse, quotaOf(m))}})
 				break
 			}
 		}
@@ -181,9 +190,9 @@ func findFullOfData(v view) []sighting {
 func findNearQuota(v view) []sighting {
 	var out []sighting
 	for _, m := range v.members {
-		if l := m.facts.Live; l.OK && float64(l.Value.DBSize) > 0.8*float64(quotaOf(l.Value)) {
-			out = append(out, sighting{m.cfg.Name, []any{l.Value.DBSize, quotaOf(l.Value), l.Value.DBInUse},
-				[]string{fmt.Sprintf("%s: db %d bytes, %d in use, quota %d", m.cfg.Name, l.Value.DBSize, l.Value.DBInUse, quotaOf(l.Value))}})
+		if l := m.facts.Live; l.OK && float64(l.Value.DBSize) > 0.8*float64(quotaOf(m)) {
+			out = append(out, sighting{m.cfg.Name, []any{l.Value.DBSize, quotaOf(m), l.Value.DBInUse},
+				[]string{fmt.Sprintf("%s: db %d bytes, %d in use, quota %d", m.cfg.Name, l.Value.DBSize, l.Value.DBInUse, quotaOf(m))}})
 		}
 	}
 	return out

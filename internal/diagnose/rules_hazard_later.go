@@ -62,6 +62,7 @@ func (v view) quota() (bytes int64, from string) {
 	}
 	for _, m := range v.members {
 		note(m.facts.Live.Value.DBQuota, m.cfg.Name+" says so")
+		note(m.facts.Metrics.Value.Quota, m.cfg.Name+" says so")
 		commands := [][]string{m.facts.Process.Value.Command}
 		if p := m.cfg.Run.Process; p != nil {
 			commands = append(commands, p.Command)

@@ -100,8 +100,11 @@ func damageOf(m memberView, kinds []cluster.DamageKind) (sighting, bool) {
 func findStuck(v view) []sighting {
 	var out []sighting
 	for _, m := range v.with(StateStuck) {
-		out = append(out, sighting{m.cfg.Name, []any{m.facts.Process.Value.PID, m.facts.Live.Why},
-			[]string{fmt.Sprintf("process %d runs; %s", m.facts.Process.Value.PID, m.facts.Live.Why)}})
+		pid, why := m.facts.Process.Value.PID, m.facts.Live.Why
+		if m.facts.Process.Value.Frozen {
+			why += fmt.Sprintf("; a signal or a debugger has stopped it (state T), and `kill -CONT %d` lets it go on", pid)
+		}
+		out = append(out, sighting{m.cfg.Name, []any{pid, why}, []string{fmt.Sprintf("process %d runs; %s", pid, why)}})
 	}
 	return out
 }

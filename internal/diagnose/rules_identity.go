@@ -56,7 +56,7 @@ func findAlarm(kind string) func(view) []sighting {
 		}
 		var ids []string
 		for id := range holders {
-			ids = append(ids, id.String())
+			ids = append(ids, v.nameOf(id))
 		}
 		sort.Strings(ids)
 		s := sighting{subject: "etcd", args: []any{strings.Join(ids, ", ")}}
@@ -65,6 +65,17 @@ func findAlarm(kind string) func(view) []sighting {
 		}
 		return append([]sighting(nil), withSizes(v, s))
 	}
+}
+
+// nameOf is the name of the configured member with an ID, and the ID itself where
+// there is none.
+func (v view) nameOf(id cluster.ID) string {
+	for _, m := range v.members {
+		if own := memberID(m); own.OK && own.Value == id && v.sameLineage(m) {
+			return m.cfg.Name
+		}
+	}
+	return id.String()
 }
 
 func alarms(m memberView) []cluster.Alarm {
@@ -83,7 +94,7 @@ func withSizes(v view, s sighting) sighting {
 	for _, m := range v.members {
 		if m.facts.Live.OK && v.sameLineage(m) {
 			l := m.facts.Live.Value
-			s.evidence = append(s.evidence, fmt.Sprintf("%s: db %d bytes, %d in use, quota %d", m.cfg.Name, l.DBSize, l.DBInUse, l.DBQuota))
+			s.evidence = append(s.evidence, fmt.Sprintf("%s: db %d bytes, %d in use, quota %d", m.cfg.Name, l.DBSize, l.DBInUse, quotaOf(m)))
 		}
 	}
 	return s

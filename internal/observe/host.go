@@ -1,6 +1,7 @@
 package observe
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -130,7 +131,22 @@ func process(ctx context.Context, m cluster.Member) cluster.Known[cluster.Proces
 		f.Value.Version = imageVersion(m)
 	}
 	f.Value.Command = RedactArgs(f.Value.Command)
+	f.Value.Frozen = f.Value.Running && frozen(f.Value.PID)
 	return f
+}
+
+// frozen tells a process that a signal (state T) or a debugger (t) has stopped, as
+// /proc/PID/stat says (proc_pid_stat(5)).
+func frozen(pid int) bool {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return false
+	}
+	end := bytes.LastIndex(b, []byte(") ")) // the program's name stands in brackets, and may hold some
+	if end < 0 || end+2 >= len(b) {
+		return false
+	}
+	return b[end+2] == 'T' || b[end+2] == 't'
 }
 
 // certificates reads what lies on disk and what is being served.

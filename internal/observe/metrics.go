@@ -124,6 +124,8 @@ func parseMetrics(r io.Reader) (cluster.EtcdMetrics, error) {
 			m.HasLeader, seen = value == 1, true
 		case "etcd_disk_defrag_inflight":
 			m.Defragmenting = value == 1
+		case "etcd_server_quota_backend_bytes":
+			m.Quota = int64(value)
 		case "etcd_server_slow_apply_total":
 			m.SlowApplies = int64(value)
 		default:

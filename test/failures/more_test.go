@@ -1,6 +1,7 @@
 package failures
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -171,7 +172,10 @@ func TestOldFiles(t *testing.T) {
 func TestStands(t *testing.T) {
 	l := newLab(t).up()
 	l.must(l.run["m3"].Process.Signal(syscall.SIGSTOP))
-	l.shows(diagnose.MemberStuck)
+	d := l.shows(diagnose.MemberStuck)
+	if want := fmt.Sprintf("`kill -CONT %d`", l.run["m3"].Process.Pid); !strings.Contains(fmt.Sprint(d.Findings), want) {
+		t.Errorf("nothing says %s: %v", want, d.Findings)
+	}
 	l.must(l.run["m3"].Process.Signal(syscall.SIGCONT))
 	l.serving(3)
 }
