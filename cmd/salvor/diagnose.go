@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -143,18 +142,23 @@ func verdictAt(d diagnose.Diagnosis, least diagnose.Severity) error {
 // clearScreen puts a terminal's cursor home and empties what follows.
 const clearScreen = "\x1b[H\x1b[2J"
 
-// watchOn looks again and again until it is interrupted; the last look's
-// verdict is the command's.
+// watchOn looks again and again until it is interrupted. A terminal shows the
+// last look, a file or a pipe gets one after the other.
 func (a *app) watchOn(ctx context.Context, d diagnosing, again func() seen) error {
+	between := ""
+	if a.onTerminal() {
+		between = clearScreen
+	}
 	for {
 		s := again()
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		if _, is := a.out.(*os.File); is {
-			if err := a.say("%s", clearScreen); err != nil {
-				return err
-			}
+		if err := a.say("%s", between); err != nil {
+			return err
+		}
+		if between == "" {
+			between = "\n"
 		}
 		if err := a.answer(s, d); err != nil && !silent(err) {
 			return err

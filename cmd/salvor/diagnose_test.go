@@ -138,6 +138,8 @@ func TestDiagnoseFlags(t *testing.T) {
 	check(t, p.Signal(syscall.SIGINT))
 	if e := wait(); e.code != 130 || strings.Count(e.out, "T3 D0") < 2 {
 		t.Errorf("watching ended with %d after %d looks:\n%s", e.code, strings.Count(e.out, "T3 D0"), e.err)
+	} else if strings.Contains(e.out, "\x1b") || !strings.Contains(e.err, "salvor: cancelled") {
+		t.Errorf("watching into a pipe moves a terminal's cursor (%t), and ends with %q", strings.Contains(e.out, "\x1b"), e.err)
 	}
 }
 
@@ -167,6 +169,12 @@ func TestExplain(t *testing.T) {
 	}
 	if code, text := run("no-such-code"); code != 2 || !strings.Contains(text, "no-such-code") {
 		t.Errorf("%d %s", code, text)
+	}
+	if code, text := run("etcd-nospce-alrm"); code != 2 || !strings.Contains(text, "did you mean etcd-nospace-alarm") {
+		t.Errorf("nearly a code: %d %s", code, text)
+	}
+	if code, text := run("[Disk-Full]"); code != 0 || !strings.HasPrefix(text, "## `disk-full` ") {
+		t.Errorf("as it is shown, in capitals: %d %s", code, text)
 	}
 	if code, text := run("disk-full", "-o", "json"); code != 0 || document(t, text)["code"] != "disk-full" {
 		t.Errorf("%d %s", code, text)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"syscall"
 
 	"github.com/salvor-project/salvor/internal/host"
 	"github.com/salvor-project/salvor/internal/plan"
@@ -113,7 +114,14 @@ func (a *app) complain(err error, code int) {
 	if silent(err) {
 		return
 	}
-	fmt.Fprintf(a.err, "salvor: %s\n", strings.TrimSpace(err.Error()))
+	text := strings.TrimSpace(err.Error())
+	if text == context.Canceled.Error() {
+		text = "cancelled"
+	}
+	if advice == "" && (errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || errors.Is(err, syscall.EROFS)) {
+		advice = "make room there, or write to another disk: --cases FOLDER for cases, the flag that names the file for others"
+	}
+	fmt.Fprintf(a.err, "salvor: %s\n", text)
 	if advice != "" {
 		fmt.Fprintf(a.err, "        → %s\n", advice)
 	}

@@ -1,7 +1,10 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -37,16 +40,49 @@ func (a *app) explainCommand() *cobra.Command {
 			if len(list) == 0 {
 				return a.explainAll(lang)
 			}
-			page, ok := diagnose.Explain(diagnose.Code(list[0]), lang)
+			code := diagnose.Code(strings.ToLower(strings.Trim(list[0], "`[] ")))
+			page, ok := diagnose.Explain(code, lang)
 			if !ok {
-				return usageError{fmt.Errorf("%s", say.New("page.unknown", list[0]).In(lang))}
+				err := usageError{fmt.Errorf("%s", say.New("page.unknown", list[0]).In(lang))}
+				if near := nearest(string(code)); len(near) > 0 {
+					return hint(err, "%s", say.New("page.near", strings.Join(near, ", ")).In(lang))
+				}
+				return err
 			}
 			if a.output == "json" {
-				return report.JSON(a.out, "Explanation", explained{diagnose.Code(list[0]), page})
+				return report.JSON(a.out, "Explanation", explained{code, page})
 			}
 			return a.say("%s", page)
 		},
 	}
+}
+
+// nearest are the codes that look most like a word that is none, at most three:
+// those that share most pairs of letters with it (the coefficient of Dice).
+func nearest(word string) []string {
+	pairs := func(s string) map[string]bool {
+		out := map[string]bool{}
+		for i := range max(len(s)-1, 0) {
+			out[s[i:i+2]] = true
+		}
+		return out
+	}
+	like := map[string]float64{}
+	var out []string
+	asked := pairs(word)
+	for _, c := range diagnose.Codes() {
+		own, shared := pairs(string(c)), 0
+		for p := range asked {
+			if own[p] {
+				shared++
+			}
+		}
+		if like[string(c)] = 2 * float64(shared) / float64(len(own)+len(asked)); like[string(c)] >= 0.6 {
+			out = append(out, string(c))
+		}
+	}
+	slices.SortStableFunc(out, func(a, b string) int { return cmp.Compare(like[b], like[a]) })
+	return out[:min(len(out), 3)]
 }
 
 func (a *app) explainAll(lang say.Language) error {

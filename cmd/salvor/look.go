@@ -69,7 +69,7 @@ func (a *app) look(ctx context.Context, f *remote.Fleet) seen {
 		budget = defaultBudget
 	}
 	notice := time.AfterFunc(silence, func() {
-		fmt.Fprintf(a.err, "looking at %d machines, for %s at most …\n", len(f.Hosts()), budget)
+		fmt.Fprintf(a.err, "looking at %s, for %s at most …\n", count(len(f.Hosts()), "machine"), budget)
 	})
 	defer notice.Stop()
 	s := look(ctx, f, budget, a.hashes)
@@ -78,6 +78,14 @@ func (a *app) look(ctx context.Context, f *remote.Fleet) seen {
 		s = look(ctx, f, budget, a.hashes)
 	}
 	return a.withBackups(ctx, f.Config, s, budget)
+}
+
+// count is a number of things in words.
+func count(n int, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return fmt.Sprintf("%d %ss", n, thing)
 }
 
 // learn asks machines of which the configuration only assumes something, and

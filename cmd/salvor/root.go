@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime/debug"
@@ -151,11 +152,15 @@ func (a *app) load() (cluster.Config, error) {
 	if path == "" {
 		found, err := config.Find()
 		if err != nil {
-			return cluster.Config{}, hint(err, "`salvor init` finds the etcd members of this machine and writes salvor.yaml")
+			return cluster.Config{}, hint(err, "`salvor init` finds the etcd members of this machine and writes salvor.yaml; --config names one that lies elsewhere")
 		}
 		path = found
 	}
-	return config.Load(path)
+	cfg, err := config.Load(path)
+	if errors.Is(err, fs.ErrPermission) {
+		err = hint(err, "run salvor as root, or as who may read it")
+	}
+	return cfg, err
 }
 
 // fleet prepares the machines of a configuration.
@@ -191,11 +196,17 @@ func (a *app) build() string {
 	return a.version
 }
 
+// onTerminal tells whether somebody reads the output as it is written.
+func (a *app) onTerminal() bool {
+	f, ok := a.out.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}
+
 // style is how text is written for this terminal and language.
 func (a *app) style() report.Options {
 	width := 100
 	colour := false
-	if f, ok := a.out.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+	if f, ok := a.out.(*os.File); ok && a.onTerminal() {
 		colour = !a.noColour && os.Getenv("NO_COLOR") == ""
 		if w, _, err := term.GetSize(int(f.Fd())); err == nil {
 			width = w

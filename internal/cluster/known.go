@@ -27,3 +27,7 @@ func From[T any](v T, err error) Known[T] {
 	}
 	return Is(v)
 }
+
+// CutOff is the reason of a fact whose probe was ended before it had an answer,
+// because the look as a whole had no more time. It says nothing of what was asked.
+const CutOff = "the time of this look was over before it answered; give more with --budget"

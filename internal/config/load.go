@@ -122,6 +122,6 @@ func Find() (string, error) {
 			return "", fmt.Errorf("find configuration: %w", err)
 		}
 	}
-	return "", fmt.Errorf("find configuration: neither ./%s nor %s: %w; name it with --config, or let `salvor init` write it",
+	return "", fmt.Errorf("find configuration: neither ./%s nor %s: %w",
 		places[0], places[1], fs.ErrNotExist)
 }

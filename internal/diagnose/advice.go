@@ -1,6 +1,10 @@
 package diagnose
 
-import "github.com/salvor-project/salvor/internal/say"
+import (
+	"strings"
+
+	"github.com/salvor-project/salvor/internal/say"
+)
 
 // Actions that advice allows or forbids; their names are stable.
 const (
@@ -16,6 +20,7 @@ const (
 	ActFreeSpace     = "free-disk-space"
 	ActReachHosts    = "reach-missing-hosts"
 	ActReachVault    = "reach-vault"
+	ActReadRest      = "read-the-rest"
 	ActRestartOthers = "restart-healthy-members"
 	ActSetClock      = "set-clock"
 	ActMount         = "mount-volume"
@@ -70,8 +75,9 @@ func (v view) advice(d Diagnosis) (allowed, forbidden []Advice) {
 		if has(d.Findings, DiskFull) {
 			allow(ActFreeSpace)
 		}
-	case Unreachable:
-		allow(ActReachHosts, v.unseenNames())
+	}
+	if d.Scenario == Unreachable || d.Scenario == Degraded {
+		v.allowSight(d, allow)
 	}
 	if has(d.Findings, ClockSkew) {
 		allow(ActSetClock)
@@ -92,6 +98,20 @@ func (v view) advice(d Diagnosis) (allowed, forbidden []Advice) {
 		forbid(ActWipe, "evidence")
 	}
 	return allowed, forbidden
+}
+
+// allowSight says how to see what could not be seen.
+func (v view) allowSight(d Diagnosis, allow func(a string, args ...any)) {
+	away, opaque := v.awayNames(), v.opaqueNames()
+	if len(away)+len(opaque) == 0 && d.Scenario == Unreachable {
+		opaque = v.hidden()
+	}
+	if len(away) > 0 {
+		allow(ActReachHosts, strings.Join(away, ", "))
+	}
+	if len(opaque) > 0 {
+		allow(ActReadRest, strings.Join(opaque, ", "))
+	}
 }
 
 func (v view) forbidRestore(d Diagnosis, forbid func(a, why string, args ...any)) {

@@ -36,7 +36,7 @@ func Diagnose(f cluster.Facts) Diagnosis {
 	d.Level = v.level(d)
 	d.Summary = v.summary(d)
 	d.Allowed, d.Forbidden = v.advice(d)
-	d.Next = next(d)
+	d.Next = next(d, v.rightsMissing())
 	return d
 }
 
@@ -50,7 +50,7 @@ func (v view) unknown() []say.Text {
 	}
 	for _, h := range v.facts.Hosts {
 		if h.Reached.OK && h.ClientProblem != "" {
-			out = append(out, say.New("unknown.client", h.Name, h.ClientProblem))
+			out = append(out, say.New("unknown.client"+forWantOf(h.ClientProblem), h.Name, h.ClientProblem))
 		}
 	}
 	if v.vaultSilent() {
@@ -72,10 +72,10 @@ func (v view) unknown() []say.Text {
 			continue
 		}
 		if !m.facts.Process.OK {
-			out = append(out, say.New("unknown.process", m.cfg.Name, m.facts.Process.Why))
+			out = append(out, say.New("unknown.process"+forWantOf(m.facts.Process.Why), m.cfg.Name, m.facts.Process.Why))
 		}
 		if !m.facts.Disk.OK && !m.facts.Live.OK {
-			out = append(out, say.New("unknown.disk", m.cfg.Name, m.facts.Disk.Why))
+			out = append(out, say.New("unknown.disk"+forWantOf(m.facts.Disk.Why), m.cfg.Name, m.facts.Disk.Why))
 		}
 	}
 	return out
@@ -297,16 +297,6 @@ func (v view) idle(host string) bool {
 	return false
 }
 
-// unseenNames are the members of which nothing is known, those that salvor.yaml
-// does not name included.
-func (v view) unseenNames() string {
-	out := names(v.with(StateUnknown))
-	for _, e := range v.strangers {
-		out = strings.TrimPrefix(out+", "+e.Name, ", ")
-	}
-	return out
-}
-
 // unseen counts the voters of which nothing is known.
 func (v view) unseen() int {
 	n := len(v.strangers)
@@ -419,10 +409,13 @@ func (v view) summary(d Diagnosis) say.Text {
 		if v.alive && len(v.with(StateUnknown))+len(v.strangers) == 0 {
 			return say.New("scenario.hidden", strings.Join(v.hidden(), ", "))
 		}
-		return say.New("scenario.unreachable", v.unseenNames())
+		return say.New("scenario.unreachable", strings.Join(slices.Concat(v.awayNames(), v.opaqueNames()), ", "))
 	}
 	if f, ok := root(d.Findings); ok && (s == Degraded || s == Blocked) && (f.Severity == Critical || explains(d.Findings, f)) {
 		return f.Text
+	}
+	if unseen := slices.Concat(v.awayNames(), v.opaqueNames()); s == Degraded && v.alive && len(unseen) > 0 {
+		return say.New("scenario.unseen", strings.Join(unseen, ", "))
 	}
 	return say.New("scenario." + string(s))
 }
@@ -433,9 +426,12 @@ func explains(fs []Finding, f Finding) bool {
 }
 
 // next is the command to type now; none when there is nothing to do.
-func next(d Diagnosis) string {
+func next(d Diagnosis, asRoot bool) string {
 	if has(d.Findings, HeldBack) {
 		return "salvor resume" // a case is open: a second one beside it would start from its middle
+	}
+	if asRoot && (d.Scenario == Unreachable || d.Scenario == Degraded) {
+		return "sudo salvor diagnose"
 	}
 	switch d.Scenario {
 	case Healthy:
@@ -453,10 +449,10 @@ func next(d Diagnosis) string {
 		}
 		return "salvor plan"
 	case Unreachable:
-		return "salvor diagnose -o json"
+		return "salvor diagnose --verbose"
 	}
 	if d.Cause == nil {
-		return "salvor diagnose -o json"
+		return "salvor diagnose --verbose"
 	}
 	return "salvor explain " + string(d.Cause.Code)
 }

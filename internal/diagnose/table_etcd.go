@@ -62,7 +62,7 @@ func startRules() []rule {
 	}
 	return []rule{
 		sign(WipedRejoin, findSilent(cluster.SaidWiped), []Code{DataDirUnmounted}, "tocommit(…) is out of range [lastIndex(0)]. Was the raft log corrupted, truncated, or lost?"),
-		sign(LogLostEntries, findSilent(cluster.SaidLogLost), nil, "tocommit(…) is out of range [lastIndex(…)]", "state.commit … is out of range"),
+		sign(LogLostEntries, findSilent(cluster.SaidLogLost), []Code{ClusterIDMismatch}, "tocommit(…) is out of range [lastIndex(…)]", "state.commit … is out of range"),
 		sign(AlreadyBootstrapped, findBootstrapped, []Code{DataDirUnmounted, DataDirLost}, "discovery failed … member … has already been bootstrapped"),
 		sign(MemberNameUnknown, findSilent(cluster.SaidNameUnknown), nil, "couldn't find local name \"default\" in the initial cluster configuration"),
 		sign(PortInUse, findSilent(cluster.SaidPortInUse), nil, "bind: address already in use"),

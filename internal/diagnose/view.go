@@ -299,6 +299,8 @@ func (v view) stateOf(m memberView) State {
 		return StateRemoved
 	case m.facts.Process.OK && m.facts.Process.Value.Running && !barred(m) && (m.blind || Refusing(m.facts.Live.Why)):
 		return StateUnknown // it is there, and does not want to talk to us
+	case m.facts.Process.OK && m.facts.Process.Value.Running && m.facts.Live.Why == cluster.CutOff:
+		return StateUnknown // it had no time to answer
 	case m.facts.Process.OK && m.facts.Process.Value.Running:
 		return StateStuck
 	case !m.facts.Disk.OK || !m.facts.Process.OK:

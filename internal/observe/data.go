@@ -135,7 +135,7 @@ func lookAt(ctx context.Context, m cluster.Member, inspect func(ctx context.Cont
 		if ctx.Err() != nil {
 			objects.Close() // nobody may be there any more to do it
 		}
-		l := look{disk: cluster.From(d, err), objects: objects, err: err}
+		l := look{disk: plainly(ctx, cluster.From(d, err)), objects: objects, err: err}
 		if err == nil {
 			place(&l.disk.Value, m)
 			l.disk.Value.Barred = barred(ctx, m)

@@ -2,6 +2,8 @@ package observe
 
 import (
 	"context"
+	"errors"
+	"strings"
 	"time"
 
 	"github.com/salvor-project/salvor/internal/cluster"
@@ -47,7 +49,16 @@ func inTime[T any](ctx context.Context, otherwise T, probe func() T) T {
 
 // fact is inTime for one fact.
 func fact[T any](ctx context.Context, probe func() cluster.Known[T]) cluster.Known[T] {
-	return inTime(ctx, cluster.Unknown[T](late), probe)
+	return plainly(ctx, inTime(ctx, cluster.Unknown[T](late), probe))
+}
+
+// plainly says in words why a context ended before a fact was known.
+func plainly[T any](ctx context.Context, k cluster.Known[T]) cluster.Known[T] {
+	if strings.Contains(k.Why, context.Canceled.Error()) || k.Why == late && errors.Is(ctx.Err(), context.Canceled) {
+		k.Why = cluster.CutOff
+	}
+	k.Why = strings.ReplaceAll(k.Why, context.DeadlineExceeded.Error(), "no answer in time")
+	return k
 }
 
 // got is fact for a probe that gives an error.

@@ -109,3 +109,14 @@ func TestEvidenceWithoutTheFileThatHangs(t *testing.T) {
 		return wrong
 	})
 }
+
+// TestCutOff: what had no time to answer says so, and not that it failed.
+func TestCutOff(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	m := cluster.Member{Name: "m", Host: "h", DataDir: filepath.Join(t.TempDir(), "d"), ClientURLs: []string{"http://127.0.0.1:1"}}
+	f := Host(ctx, cluster.Config{Hosts: []cluster.Host{{Name: "h", Via: cluster.ViaChild}}, Members: []cluster.Member{m}}, "h", "test")
+	if got := f.Members[0]; got.Live.Why != cluster.CutOff || got.Disk.OK || got.Disk.Why != cluster.CutOff {
+		t.Errorf("live %+v, disk %+v", got.Live, got.Disk)
+	}
+}

@@ -221,7 +221,7 @@ func certsExpired() casefile.Case {
 		Allowed: []diagnose.Advice{advice(diagnose.ActRenewCerts, "allow.renew-certificates")},
 		Forbidden: []diagnose.Advice{advice(diagnose.ActRestore, "forbid.restore-snapshot.certs"),
 			advice(diagnose.ActForceNew, "forbid.force-new-cluster.tail"), advice(diagnose.ActWipe, "forbid.wipe-data-dir.evidence")},
-		Unknown: []say.Text{say.New("unknown.process", "cp-3", "permission denied")}}
+		Unknown: []say.Text{say.New("unknown.process-rights", "cp-3", "permission denied")}}
 	const from, to, now = "2025-11-21T03:00:00Z", "2026-11-21T03:00:00Z", "2026-11-21T03:15:02Z"
 	for i, n := range []string{"cp-1", "cp-2", "cp-3"} {
 		f.Hosts[i].Members[0] = cluster.MemberFacts{Name: n, Disk: cluster.Is(cluster.DataDir{Path: "/var/lib/etcd", State: cluster.DirData, ClusterID: cluster.Is(prodID),

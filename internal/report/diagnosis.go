@@ -127,6 +127,9 @@ func (s *screen) texts(head string, m Mark, texts []string) {
 
 // unjudged says how many classes could not be judged, and for want of what.
 func (s *screen) unjudged(d diagnose.Diagnosis) {
+	if d.Unread() > 0 && len(d.Unknown) == 0 || s.o.Verbose && len(d.Unjudged) > 0 && len(d.Unknown) == 0 {
+		s.head("screen.unknown")
+	}
 	if !s.o.Verbose {
 		if n := d.Unread(); n > 0 {
 			s.under(s.o.say("screen.unjudged", n))

@@ -26,6 +26,9 @@ var advice = map[string]entry{
 	"allow.reach-vault": {
 		"Reach all of the vault first: network, credentials, media. `salvor vault ls` names what does not answer.",
 		"先让备份库全部可访问：网络、凭据、介质。`salvor vault ls` 会指出谁没有应答。"},
+	"allow.read-the-rest": {
+		"See why %[1]s could not be read in full (NOT KNOWN says it), then diagnose again: as root, with more time (--budget), or with a client certificate that is accepted.",
+		"弄清 %[1]s 为何读不全（见“未知”），然后重新诊断：以 root 运行、给更多时间（--budget），或换用能被接受的客户端证书。"},
 	"allow.reach-missing-hosts": {
 		"Reach %[1]s first: power, network, SSH. Then diagnose again.",
 		"先恢复对 %[1]s 的访问：电源、网络、SSH。然后重新诊断。"},

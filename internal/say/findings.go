@@ -63,7 +63,7 @@ var findings = map[string]entry{
 		"The members that answer are not one cluster as salvor.yaml describes it: %[2]s.",
 		"应答的成员与 salvor.yaml 描述的不是同一个集群:%[2]s。"},
 	"finding.etcd-nospace-alarm": {
-		"etcd refuses writes: NOSPACE alarm of member %[2]s. The db has reached its quota; all data is there, and /readyz may still say ok.",
+		"etcd refuses writes: NOSPACE alarm of %[2]s. The db has reached its quota; all data is there, and /readyz may still say ok.",
 		"etcd 拒绝写入：成员 %[2]s 触发 NOSPACE 告警。db 已达到配额；数据完好，而 /readyz 可能仍显示 ok。"},
 	"finding.etcd-corrupt-alarm": {
 		"etcd refuses writes: CORRUPT alarm of member %[2]s (0 means that no majority agrees). Members hold different data. Do not disarm the alarm before the wrong member is known.",
@@ -90,6 +90,42 @@ var findings = map[string]entry{
 	"unknown.process": {
 		"%[1]s: whether its process runs (%[2]s)",
 		"%[1]s：进程是否在运行（%[2]s）"},
+	"unknown.process-rights": {
+		"%[1]s: whether its process runs (%[2]s)",
+		"%[1]s：进程是否在运行（%[2]s）"},
+	"unknown.process-time": {
+		"%[1]s: whether its process runs (%[2]s)",
+		"%[1]s：进程是否在运行（%[2]s）"},
+	"unknown.disk-rights": {
+		"%[1]s: what its data dir holds (%[2]s)",
+		"%[1]s：数据目录里有什么（%[2]s）"},
+	"unknown.disk-time": {
+		"%[1]s: what its data dir holds (%[2]s)",
+		"%[1]s：数据目录里有什么（%[2]s）"},
+	"unknown.client-rights": {
+		"whether the members on %[1]s serve: Salvor could not ask them (%[2]s)",
+		"%[1]s 上的成员是否在服务：Salvor 无法询问它们（%[2]s）"},
+	"unknown.client-time": {
+		"whether the members on %[1]s serve: Salvor could not ask them (%[2]s)",
+		"%[1]s 上的成员是否在服务：Salvor 无法询问它们（%[2]s）"},
+	"tell.unknown.client-rights": {
+		"`salvor diagnose` again, as root or as who may read that file",
+		"以 root 或有权读取该文件的用户再次执行 `salvor diagnose`"},
+	"tell.unknown.client-time": {
+		"`salvor diagnose` again with more time, such as --budget 60s",
+		"给更多时间再次执行 `salvor diagnose`，例如 --budget 60s"},
+	"tell.unknown.process-rights": {
+		"`salvor diagnose` again, with the rights to see other users' processes",
+		"以能查看其他用户进程的权限再次执行 `salvor diagnose`"},
+	"tell.unknown.process-time": {
+		"`salvor diagnose` again with more time, such as --budget 60s",
+		"给更多时间再次执行 `salvor diagnose`，例如 --budget 60s"},
+	"tell.unknown.disk-rights": {
+		"`salvor diagnose` again, with the rights to read that folder",
+		"以能读取该目录的权限再次执行 `salvor diagnose`"},
+	"tell.unknown.disk-time": {
+		"`salvor diagnose` again with more time, such as --budget 60s",
+		"给更多时间再次执行 `salvor diagnose`，例如 --budget 60s"},
 	"unknown.client": {
 		"whether the members on %[1]s serve: Salvor could not ask them (%[2]s)",
 		"%[1]s 上的成员是否在服务:Salvor 无法询问它们(%[2]s)"},
@@ -127,9 +163,9 @@ var findings = map[string]entry{
 		"bring the host back or mend the way to it, then `salvor diagnose`",
 		"恢复该主机或到它的通路，然后执行 `salvor diagnose`"},
 	"tell.unknown.process": {
-		"`salvor diagnose` again, with the rights to see other users' processes",
-		"以能查看其他用户进程的权限再次执行 `salvor diagnose`"},
+		"mend what is named there, then `salvor diagnose`",
+		"排除其中所述问题，然后执行 `salvor diagnose`"},
 	"tell.unknown.disk": {
-		"`salvor diagnose` again, with the rights to read that folder",
-		"以能读取该目录的权限再次执行 `salvor diagnose`"},
+		"mend what is named there, then `salvor diagnose`",
+		"排除其中所述问题，然后执行 `salvor diagnose`"},
 }

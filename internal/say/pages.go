@@ -14,6 +14,7 @@ var pageWords = map[string]entry{
 	"page.causes":     {"Explains", "可解释"},
 	"page.versions":   {"Versions", "版本"},
 	"page.references": {"References", "参考"},
+	"page.near":       {"did you mean %[1]s?", "是否指 %[1]s？"},
 	"page.unknown":    {"there is no class %[1]s; `salvor explain` lists all", "没有类别 %[1]s；`salvor explain` 列出全部"},
 
 	"need.host":              {"the host answers, and its clock", "主机有应答，及其时钟"},
@@ -55,7 +56,7 @@ var pageWords = map[string]entry{
 	"need.neighbours":        {"the hardware addresses of the machines and of their neighbours", "各机器及其邻居的硬件地址"},
 	"need.outside":           {"the load balancer and the API servers as the coordinator reaches them", "从协调机器访问的负载均衡与 API server"},
 
-	"screen.unjudged":     {"%[1]s facts could not be read, and the classes that rest on them not be judged: --verbose lists them.", "有 %[1]s 项信息读不到，依赖它们的类别无法判断：--verbose 可列出。"},
+	"screen.unjudged":     {"Facts that could not be read: %[1]s. The classes that rest on them are not judged; --verbose lists them.", "有 %[1]s 项信息读不到，依赖它们的类别无法判断：--verbose 可列出。"},
 	"screen.unjudged-one": {"%[1]s: %[2]s could not be read (%[3]s); not judged: %[4]s", "%[1]s：读不到%[2]s（%[3]s）；未判断：%[4]s"},
 
 	"screen.unjudged-skipped": {"%[1]s: %[2]s: %[3]s; not judged: %[4]s", "%[1]s：%[2]s：%[3]s；未判断：%[4]s"},

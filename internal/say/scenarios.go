@@ -6,8 +6,8 @@ var scenarios = map[string]entry{
 		"All %[1]s members serve; nothing needs to be recovered.",
 		"全部 %[1]s 个成员正常服务，无需恢复。"},
 	"scenario.stopped": {
-		"Only %[1]s of %[2]s etcd members run, but enough disks are sound for a quorum: the members only have to be started, nothing has to be restored.",
-		"%[2]s 个 etcd 成员中只有 %[1]s 个在运行，但足以形成 quorum 的磁盘都完好：只需启动成员，不需要恢复数据。"},
+		"Only %[1]s of %[2]s etcd members answer, but enough disks are sound for a quorum: the others only have to be started, nothing has to be restored.",
+		"%[2]s 个 etcd 成员中只有 %[1]s 个有应答，但足以形成 quorum 的磁盘都完好：只需启动其余成员，不需要恢复数据。"},
 	"scenario.member-lost": {
 		"The data of %[1]s is lost or damaged while a quorum lives: the cluster still serves, with less or no tolerance for another failure.",
 		"%[1]s 的数据丢失或损坏，但 quorum 仍在：集群仍可服务，只是容错能力下降，甚至再坏一个就不可用。"},
@@ -47,6 +47,9 @@ var scenarios = map[string]entry{
 	"scenario.hidden": {
 		"All members serve, but something vital on %[1]s could not be read: it may hide a fault.",
 		"全部成员正常服务，但 %[1]s 上有关键信息读不到：可能掩盖故障。"},
+	"scenario.unseen": {
+		"A quorum serves, but %[1]s could not be seen in full: something may be wrong there.",
+		"quorum 正常服务，但未能看全 %[1]s：那里可能有故障。"},
 	"scenario.blocked": {
 		"etcd is kept from serving by something that no restore cures: a disk, a mount, a machine, the network. Remove the cause; the data is not the problem.",
 		"etcd 无法服务的原因（磁盘、挂载、主机或网络）不是恢复快照能解决的。先排除原因；问题不在数据。"},

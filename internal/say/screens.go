@@ -19,7 +19,7 @@ var screens = map[string]entry{
 		"after it is put back: %[1]s (--verbose tells more)",
 		"放回之后：%[1]s（--verbose 可看详情）"},
 	"screen.hidden": {
-		"%[1]s more finding(s) are consequences of these: see them with --verbose.",
+		"Consequences of these, not shown: %[1]s. --verbose shows them.",
 		"另有 %[1]s 项发现是上述问题的后果：用 --verbose 查看。"},
 	"screen.same":  {"the same of %[1]s", "%[1]s 亦然"},
 	"screen.tells": {"%[1]s. To know it: %[2]s.", "%[1]s。查明方法：%[2]s。"},
