@@ -24,6 +24,11 @@ type Hazards struct {
 	MasterLeases []string `json:"masterLeases,omitempty"`
 	// Nodes are the nodes that the data names.
 	Nodes []string `json:"nodes,omitempty"`
+	// Namespaces and Definitions (custom resource definitions) are the names of
+	// all that the data has and that were not being deleted, in order; unknown
+	// where there are more than MaxListed.
+	Namespaces  Known[[]string] `json:"namespaces,omitzero"`
+	Definitions Known[[]string] `json:"definitions,omitzero"`
 	// Volumes are persistent volumes with reclaim policy Delete that are
 	// released or failed, or whose claim is gone: a controller would delete
 	// what they stand for.
@@ -86,6 +91,10 @@ type Hazards struct {
 
 // MaxHazardNames bounds the lists of Hazards.
 const MaxHazardNames = 20
+
+// MaxListed bounds lists of names that are whole or not known at all, since they
+// are held against one another.
+const MaxListed = 1000
 
 // Names is a count with the first names.
 type Names struct {

@@ -37,6 +37,13 @@ type APIObjects struct {
 	// Missing are objects of kube-system and kube-public that kubeadm made and that
 	// are not there; not asked where kubeadm did not make the machine.
 	Missing Known[Names] `json:"missing,omitzero"`
+	// Namespaces and Definitions (custom resource definitions) are the names of
+	// all that the API has, in order, those that are being deleted included;
+	// unknown where there are more than MaxListed. System is the uid of namespace
+	// kube-system: the cluster's identity.
+	Namespaces  Known[[]string] `json:"namespaces,omitzero"`
+	Definitions Known[[]string] `json:"definitions,omitzero"`
+	System      Known[string]   `json:"system,omitzero"`
 	// Leases are those by which the controllers of the control plane agree who
 	// of them works, as this API server gives them; those that do not exist are
 	// left out. LeasesAt is when they were there, by the asking machine's clock.

@@ -15,7 +15,7 @@ import (
 
 // landedFormat changes with what a snapshot is checked for: what an older salvor
 // has noted counts for nothing then.
-const landedFormat = 1
+const landedFormat = 2
 
 // Landed is what was found out of a snapshot file when it came to this machine.
 // It lies beside the file, in PATH.landed.json, and counts for as long as the

@@ -25,6 +25,8 @@ const (
 	ActSetClock      = "set-clock"
 	ActMount         = "mount-volume"
 	ActRaiseQuota    = "raise-quota"
+	// ActExtract takes single objects out of a backup, without a restore.
+	ActExtract = "extract-objects"
 	// ActRepair and ActWrong are the page of the root cause: its repair, and
 	// the repair that makes it worse.
 	ActRepair = "repair-cause"
@@ -82,6 +84,9 @@ func (v view) advice(d Diagnosis) (allowed, forbidden []Advice) {
 	if has(d.Findings, ClockSkew) {
 		allow(ActSetClock)
 		forbid(ActRenewCerts, "clock")
+	}
+	if names, from, ok := v.extractable(d.Findings); ok {
+		allow(ActExtract, some(names), from.id())
 	}
 	if has(d.Findings, DataDirUnmounted) {
 		allow(ActMount)

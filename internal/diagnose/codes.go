@@ -154,6 +154,8 @@ const (
 	ClaimsLost         Code = "volume-claims-lost"
 	EssentialsMissing  Code = "kube-system-objects-missing"
 	NamespaceStuck     Code = "namespace-stuck-terminating"
+	NamespaceDeleted   Code = "namespace-deleted"
+	DefinitionDeleted  Code = "crd-deleted"
 	HookBackendDown    Code = "webhook-backend-down"
 	BalancerDown       Code = "load-balancer-down"
 	BalancerUnready    Code = "load-balancer-sends-to-unready"

@@ -36,6 +36,9 @@ func (v view) skipped(codes map[Need][]Code) []Unjudged {
 			out = append(out, Unjudged{Fact: NeedHash, Subject: m.cfg.Name, Why: why, Codes: codes[NeedHash], Skipped: true})
 		}
 	}
+	if v.sealedOnly() {
+		out = append(out, Unjudged{Fact: NeedHazards, Subject: "vault", Why: "its backups are sealed and were not opened: `salvor vault get` fetches one", Codes: []Code{DefinitionDeleted, NamespaceDeleted}, Skipped: true})
+	}
 	return out
 }
 
@@ -193,8 +196,11 @@ func hostFact(h cluster.HostFacts, n Need) []string {
 		}
 	case NeedHazards:
 		for _, s := range h.Snapshots {
-			if s.DB.OK && s.Hazards.Why != "" {
-				note(s.Hazards.OK, s.Path+": "+s.Hazards.Why)
+			if !s.DB.OK {
+				continue
+			}
+			for _, why := range reasons(s.Hazards.Why, s.Hazards.Value.Namespaces.Why, s.Hazards.Value.Definitions.Why) {
+				note(false, s.Path+": "+why)
 			}
 		}
 	}
@@ -207,7 +213,7 @@ func hostFact(h cluster.HostFacts, n Need) []string {
 // objectsFact gives the reasons why parts of what the API says are unknown.
 func objectsFact(o cluster.APIObjects) []string {
 	var out []string
-	for _, why := range []string{o.Nodes.Why, o.Endpoints.Why, o.LostClaims.Why, o.Terminating.Why, o.Unavailable.Why, o.Closed.Why, o.Hooks.Why, o.Pods.Why, o.Leases.Why, o.Missing.Why} {
+	for _, why := range []string{o.Nodes.Why, o.Endpoints.Why, o.LostClaims.Why, o.Terminating.Why, o.Unavailable.Why, o.Closed.Why, o.Hooks.Why, o.Pods.Why, o.Leases.Why, o.Missing.Why, o.Namespaces.Why, o.Definitions.Why, o.System.Why} {
 		if why != "" {
 			out = append(out, o.URL+": "+why)
 		}

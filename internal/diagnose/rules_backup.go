@@ -11,6 +11,14 @@ import (
 // nothing.
 const defaultRPO = 48 * time.Hour
 
+// promised is how old the newest backup may be.
+func (v view) promised() time.Duration {
+	if limit := time.Duration(v.facts.Config.Objectives.RPO); limit != 0 {
+		return limit
+	}
+	return defaultRPO
+}
+
 // backup is one snapshot file with its host.
 type backup struct {
 	host string
@@ -110,10 +118,7 @@ func findBackupNone(v view) []sighting {
 }
 
 func findBackupStale(v view) []sighting {
-	limit := time.Duration(v.facts.Config.Objectives.RPO)
-	if limit == 0 {
-		limit = defaultRPO
-	}
+	limit := v.promised()
 	var newest *backup
 	for _, b := range v.backups() {
 		if v.soundBackup(b) && (newest == nil || b.Modified.After(newest.Modified)) {

@@ -33,5 +33,13 @@ func objectRules() []rule {
 		{code: NamespaceStuck, severity: Warning, needs: []Need{NeedObjects}, passing: true, causes: []Code{AggregatedAPIDown, ControllersDown},
 			find:     objectNames(func(o cluster.APIObjects) cluster.Known[cluster.Names] { return o.Terminating }, "ending:"),
 			messages: []string{"NamespaceDeletionDiscoveryFailure", "NamespaceContentRemaining", "NamespaceFinalizersRemaining"}},
+		deletedRule(DefinitionDeleted, findDeleted(definitionList()), []string{"the server could not find the requested resource", "no matches for kind", "error: the server doesn't have a resource type"}, "crossplane-contrib/provider-azure#215"),
+		deletedRule(NamespaceDeleted, findDeleted(namespaceList()), []string{"namespaces \"shop\" not found"}),
 	}
+}
+
+// deletedRule is a class of what the newest backup has and the API has not.
+func deletedRule(c Code, find func(view) []sighting, messages []string, refs ...string) rule {
+	return rule{code: c, severity: Info, needs: []Need{NeedObjects, NeedSnapshots, NeedHazards}, find: find, rate: rateDeleted, passing: true,
+		causes: []Code{RestoredAlone, SingleMemberBoot, HistoryRewound, Diverged}, messages: messages, references: refs}
 }

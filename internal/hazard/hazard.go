@@ -49,6 +49,7 @@ type Scan struct {
 	encrypted  map[string]*cluster.EncryptedWith
 	gone       map[string]bool
 	names      map[string]bool
+	listed     map[string][]string // resource → names of what is not being deleted
 	tokens     int
 	later
 }
@@ -66,7 +67,7 @@ type volume struct {
 // New begins a scan.
 func New(in Inputs) *Scan {
 	s := &Scan{in: in, uids: map[string]bool{}, claims: map[string]bool{}, present: map[string]bool{}, services: map[string]bool{}, readied: map[string]bool{},
-		namespaces: map[string]map[string]string{}, encrypted: map[string]*cluster.EncryptedWith{}, gone: map[string]bool{}, names: map[string]bool{}, later: newLater(in)}
+		namespaces: map[string]map[string]string{}, encrypted: map[string]*cluster.EncryptedWith{}, gone: map[string]bool{}, names: map[string]bool{}, listed: map[string][]string{}, later: newLater(in)}
 	s.out.Authority = cluster.Unknown[string]("the data holds no ConfigMap kube-root-ca.crt in kube-system")
 	s.out.TokensSigned = cluster.Unknown[bool]("no stored token was found")
 	return s
@@ -86,6 +87,9 @@ func (s *Scan) Add(key string, value []byte) {
 	s.out.Objects++
 	if essential(key) {
 		s.names[key] = true
+	}
+	if compared(place.Resource) && !o.Deleting {
+		s.listed[place.Resource] = append(s.listed[place.Resource], place.Name)
 	}
 	if o.Encoding == kube.Encrypted {
 		s.sealed(key, value, o)
@@ -108,6 +112,24 @@ func (s *Scan) Add(key string, value []byte) {
 	}
 }
 
+// The resources whose names are held against what an API server has.
+const (
+	namespaces  = "namespaces"
+	definitions = "apiextensions.k8s.io/customresourcedefinitions"
+)
+
+func compared(resource string) bool { return resource == namespaces || resource == definitions }
+
+// list gives the names of one resource, or why they are not known.
+func (s *Scan) list(resource string) cluster.Known[[]string] {
+	all := s.listed[resource]
+	if len(all) > cluster.MaxListed {
+		return cluster.Unknown[[]string]("the data has %d, and more than %d are not kept", len(all), cluster.MaxListed)
+	}
+	sort.Strings(all)
+	return cluster.Is(append([]string{}, all...))
+}
+
 // essentials are the keys without which no cluster of Kubernetes stands.
 func essentials() []string {
 	return []string{"/registry/namespaces/default", "/registry/namespaces/kube-system", "/registry/services/specs/default/kubernetes",
@@ -122,6 +144,7 @@ func (s *Scan) Done() cluster.Hazards {
 		}
 	}
 	sort.Strings(s.out.Nodes)
+	s.out.Namespaces, s.out.Definitions = s.list(namespaces), s.list(definitions)
 	sort.Strings(s.out.MasterLeases)
 	s.settle()
 	for _, v := range s.volumes {

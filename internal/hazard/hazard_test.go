@@ -257,3 +257,28 @@ func TestIdentity(t *testing.T) {
 		}
 	}
 }
+
+// TestListedNames: namespaces and definitions are listed whole or not at all,
+// encrypted ones too, and none that was being deleted.
+func TestListedNames(t *testing.T) {
+	s := New(Inputs{})
+	healthy(t, s)
+	ending := meta("", "ending")
+	ending.DeletionTimestamp = &metav1.Time{Time: time.Now()}
+	s.Add("/registry/namespaces/ending", stored(t, "v1", "Namespace", &corev1.Namespace{ObjectMeta: ending}))
+	s.Add("/registry/namespaces/sealed", []byte("k8s:enc:aescbc:v1:key1:xxxx"))
+	s.Add("/registry/apiextensions.k8s.io/customresourcedefinitions/orders.example.com",
+		[]byte(`{"kind":"CustomResourceDefinition","apiVersion":"apiextensions.k8s.io/v1","metadata":{"name":"orders.example.com"},"spec":{"group":"example.com"}}`))
+	h := s.Done()
+	if got := fmt.Sprint(h.Namespaces, h.Definitions); got != "{[default kube-system sealed] true } {[orders.example.com] true }" {
+		t.Error(got)
+	}
+	s = New(Inputs{})
+	for i := range cluster.MaxListed + 1 {
+		n := fmt.Sprintf("n%d", i)
+		s.Add("/registry/namespaces/"+n, stored(t, "v1", "Namespace", &corev1.Namespace{ObjectMeta: meta("", n)}))
+	}
+	if h = s.Done(); h.Namespaces.OK || !strings.Contains(h.Namespaces.Why, "1001") || !h.Definitions.OK || h.Definitions.Value == nil {
+		t.Errorf("%v %v", h.Namespaces, h.Definitions)
+	}
+}

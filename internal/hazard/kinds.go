@@ -15,7 +15,7 @@ func (s *Scan) special(key string, p kube.Place, value []byte, o kube.Object) er
 		s.out.MasterLeases = append(s.out.MasterLeases, p.Name)
 	case "minions":
 		s.out.Nodes = append(s.out.Nodes, p.Name)
-	case "namespaces":
+	case namespaces:
 		s.namespaces[p.Name] = o.Labels
 		if p.Name == "kube-system" {
 			s.out.System = o.UID

@@ -88,7 +88,7 @@ func (s *Scan) custom(key string, p kube.Place, value []byte) error {
 			s.aggregated[p.Name] = b.Namespace + "/" + b.Name
 		}
 		return err
-	case p.Resource == "apiextensions.k8s.io/customresourcedefinitions":
+	case p.Resource == definitions:
 		d, err := kube.ReadDefinition(value)
 		if err != nil {
 			return err

@@ -152,3 +152,31 @@ func TestKubeconfigsThatCannotBeUsed(t *testing.T) {
 		}
 	}
 }
+
+// TestNamesAreAskedForAlone: whole objects are not fetched for their names, and a
+// list that goes on is no list.
+func TestNamesAreAskedForAlone(t *testing.T) {
+	more := ""
+	path, url := apiServer(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !strings.HasPrefix(r.Header.Get("Accept"), "application/json;as=PartialObjectMetadataList") || r.URL.Query().Get("limit") != "1000" {
+			t.Errorf("%s: %s", r.URL, r.Header.Get("Accept"))
+		}
+		_, _ = fmt.Fprintf(w, `{"metadata":{"continue":%q},"items":[{"metadata":{"name":"kube-system","uid":"u"}},{"metadata":{"name":"default"}}]}`, more)
+	}))
+	c, err := Open(path, url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	names, system, err := c.Namespaces(t.Context())
+	if fmt.Sprint(names) != "[default kube-system]" || system != "u" || err != nil {
+		t.Errorf("%v %q %v", names, system, err)
+	}
+	more = "token"
+	if _, _, err := c.Namespaces(t.Context()); !errors.Is(err, ErrMany) {
+		t.Errorf("a list that goes on: %v", err)
+	}
+	if _, err := c.Definitions(t.Context()); !errors.Is(err, ErrMany) {
+		t.Errorf("a list that goes on: %v", err)
+	}
+}

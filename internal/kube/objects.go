@@ -39,6 +39,58 @@ func (c *Client) list(ctx context.Context, path string) ([]json.RawMessage, erro
 	return l.Items, nil
 }
 
+// named lists the metadata of a whole collection and nothing more of its objects
+// (k8s.io/apimachinery/pkg/apis/meta/v1 PartialObjectMetadataList); ErrMany when
+// it is longer than listLimit.
+func (c *Client) named(ctx context.Context, path string) ([]objectMeta, error) {
+	var l struct {
+		Metadata struct {
+			Continue string `json:"continue"`
+		} `json:"metadata"`
+		Items []struct {
+			Metadata objectMeta `json:"metadata"`
+		} `json:"items"`
+	}
+	const accept = "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io,application/json"
+	if _, err := c.send(ctx, http.MethodGet, fmt.Sprintf("%s?limit=%d", path, listLimit), accept, nil, &l); err != nil {
+		return nil, err
+	}
+	if l.Metadata.Continue != "" {
+		return nil, ErrMany
+	}
+	out := []objectMeta{}
+	for _, o := range l.Items {
+		out = append(out, o.Metadata)
+	}
+	return out, nil
+}
+
+// Namespaces names all namespaces in order, those that are ending included, and
+// gives the uid of kube-system; ErrMany when there are more than a thousand.
+func (c *Client) Namespaces(ctx context.Context) (names []string, system string, err error) {
+	all, err := c.named(ctx, "/api/v1/namespaces")
+	names = []string{}
+	for _, o := range all {
+		if names = append(names, o.Name); o.Name == "kube-system" {
+			system = o.UID
+		}
+	}
+	slices.Sort(names)
+	return names, system, err
+}
+
+// Definitions names all custom resource definitions in order, those that are
+// being deleted included; ErrMany when there are more than a thousand.
+func (c *Client) Definitions(ctx context.Context) ([]string, error) {
+	all, err := c.named(ctx, "/apis/apiextensions.k8s.io/v1/customresourcedefinitions")
+	names := []string{}
+	for _, o := range all {
+		names = append(names, o.Name)
+	}
+	slices.Sort(names)
+	return names, err
+}
+
 // few decodes each object of a collection.
 func few[T any](ctx context.Context, c *Client, path string, each func(T)) error {
 	items, err := c.list(ctx, path)

@@ -274,6 +274,7 @@ func TestRealAPIServer(t *testing.T) {
 	c.keep("", "")
 	c.write("/backups/.part", nil) // a backup that was never finished
 	c.keepAs(captured.Fixture{Code: diagnose.BackupNone, Cause: diagnose.BackupNone, Also: []diagnose.Code{diagnose.BackupSameDisk}, Facts: c.whole(filepath.Join(c.root, "backups"))})
+	c.deleted()
 	if err := c.post("/api/v1/namespaces/default/secrets", `{"apiVersion":"v1","kind":"Secret","metadata":{"name":"sealed"},"data":{"a":"Yg=="}}`); err != nil {
 		t.Fatal(err)
 	}

@@ -113,6 +113,8 @@ func (m machine) askObjects(ctx context.Context, c *kube.Client, server string, 
 			o.Leases = got(ctx, func() ([]cluster.LeaseState, error) { return leases(ctx, c) })
 			o.LeasesAt = time.Now().UTC()
 		})
+		wg.Go(func() { o.Namespaces, o.System = namespaces(ctx, c) })
+		wg.Go(func() { o.Definitions = got(ctx, func() ([]string, error) { return c.Definitions(ctx) }) })
 		wg.Go(func() { o.Hooks = got(ctx, func() ([]string, error) { return c.HookNames(ctx) }) })
 		if m.byKubeadm() {
 			names(&o.Missing, func(ctx context.Context) ([]string, error) { return missing(ctx, c) })
@@ -123,6 +125,25 @@ func (m machine) askObjects(ctx context.Context, c *kube.Client, server string, 
 	}
 	wg.Wait()
 	return o
+}
+
+// namespaces are all that an API server has, and the identity of its cluster.
+func namespaces(ctx context.Context, c *kube.Client) (cluster.Known[[]string], cluster.Known[string]) {
+	type answer struct {
+		names  []string
+		system string
+	}
+	a := got(ctx, func() (answer, error) {
+		names, system, err := c.Namespaces(ctx)
+		return answer{names, system}, err
+	})
+	switch {
+	case !a.OK:
+		return cluster.Unknown[[]string]("%s", a.Why), cluster.Unknown[string]("%s", a.Why)
+	case a.Value.system == "":
+		return cluster.Is(a.Value.names), cluster.Unknown[string]("it has no namespace kube-system")
+	}
+	return cluster.Is(a.Value.names), cluster.Is(a.Value.system)
 }
 
 // nodeName is what this machine's node is called in Kubernetes.

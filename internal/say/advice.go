@@ -33,6 +33,9 @@ var advice = map[string]entry{
 		"Reach %[1]s first: power, network, SSH. Then diagnose again.",
 		"先恢复对 %[1]s 的访问：电源、网络、SSH。然后重新诊断。"},
 
+	"allow.extract-objects": {
+		"If %[1]s went by mistake: take them out of %[2]s while the cluster runs (`salvor snapshot ls` and `get`; `salvor explain namespace-deleted` and `crd-deleted` say how). Copy the file first: the next backups will not have them.",
+		"若 %[1]s 属误删：集群照常运行，从 %[2]s 中离线取出（`salvor snapshot ls` 与 `get`；做法见 `salvor explain namespace-deleted` 和 `crd-deleted`）。先另存该文件：之后的备份里不会再有它们。"},
 	"allow.set-clock": {
 		"Set the clock first, then diagnose again: certificates are judged by it.",
 		"先校时，再重新诊断：证书是按时钟判断的。"},

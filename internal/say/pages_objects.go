@@ -82,6 +82,32 @@ var pagesObjects = map[string]entry{
 		"Emptying the namespace's finalizers: what is in it is left behind, unseen.",
 		"清空命名空间的 finalizer：里面的东西会残留而不可见。"},
 
+	"title.crd-deleted": {
+		"A custom resource definition of the newest backup is gone",
+		"最新备份中的 CRD 已不存在"},
+	"finding.crd-deleted": {
+		"%[2]s custom resource definitions of the backup %[4]s (written %[5]s) are not in the API any more: %[3]s. All their resources went with them. It may have been meant.",
+		"备份 %[4]s（写于 %[5]s）中的 %[2]s 个 CRD 在 API 中已不存在：%[3]s。其全部自定义资源也随之消失。也可能是有意删除。"},
+	"repair.crd-deleted": {
+		"Copy the backup aside. Stop the operators of these kinds first, and what deploys them (GitOps). Then take from the backup, while the cluster runs, the definition: `salvor snapshot get FILE apiextensions.k8s.io/customresourcedefinitions/NAME --raw` (JSON), and when it is Established its resources: `salvor snapshot ls FILE GROUP/PLURAL/`. Apply each without uid, resourceVersion, deletionTimestamp, ownerReferences of uids that changed; put their status back where the operator needs it. Hold them against what really exists, then start the operator. Definitions that were made and deleted after that backup are not seen, nor is one that was made anew under the same name.",
+		"先另存备份。先停掉这些类型的 operator 以及部署它们的工具（GitOps）。集群照常运行，从备份中先取 CRD：`salvor snapshot get 文件 apiextensions.k8s.io/customresourcedefinitions/名称 --raw`（JSON），待其 Established 后再取资源：`salvor snapshot ls 文件 GROUP/PLURAL/`。去掉 uid、resourceVersion、deletionTimestamp 以及 uid 已变的 ownerReferences 后 apply；operator 需要时放回 status。与真实存在的资源核对后再启动 operator。备份之后新建又删除的看不到，同名重建的也看不到。"},
+	"wrong.crd-deleted": {
+		"Restoring the whole cluster: everybody's writes since the backup are lost for it. Installing the operator anew, or leaving it running, before the resources are back: what it finds no resource for, or finds being deleted, it may delete for real: databases, machines, volumes. Putting the stored bytes back with etcdctl: a deletionTimestamp in them goes on where it was.",
+		"整集群恢复：备份之后所有人的写入都会丢失。资源放回之前就重装 operator 或让它运行：没有对应资源的、或正在删除的，它可能把真实的数据库、机器、卷删掉。用 etcdctl 把原始字节写回：其中的 deletionTimestamp 会让删除继续。"},
+
+	"title.namespace-deleted": {
+		"A namespace of the newest backup is gone",
+		"最新备份中的命名空间已不存在"},
+	"finding.namespace-deleted": {
+		"%[2]s namespaces of the backup %[4]s (written %[5]s) are not in the API any more: %[3]s. It may have been meant.",
+		"备份 %[4]s（写于 %[5]s）中的 %[2]s 个命名空间在 API 中已不存在：%[3]s。也可能是有意删除。"},
+	"repair.namespace-deleted": {
+		"Copy the backup aside, and take the objects out of it while the cluster runs. `salvor snapshot ls FILE | grep /NAMESPACE/` lists them. Custom resources lie there as JSON (`salvor snapshot get FILE KEY --raw`), the built-in kinds in protobuf: restore the file into a scratch folder (`salvor snapshot restore`), start on it an etcd and an API server that listen on loopback only, with no controller, and read them with kubectl get -o yaml. Apply them without uid, resourceVersion, status, ownerReferences of uids that changed, and clusterIP: the namespace, accounts, ConfigMaps and Secrets, volumes (claimRef without uid) and claims, workloads last. Only a backup tells what is gone: a namespace that was made and deleted after it is not seen, nor is one that was made anew under the same name.",
+		"先另存备份，集群照常运行，从中离线取出对象。`salvor snapshot ls 文件 | grep /命名空间/` 可列出。自定义资源以 JSON 存放（`salvor snapshot get 文件 KEY --raw`），内置类型是 protobuf：把文件恢复到临时目录（`salvor snapshot restore`），在其上启动只监听 loopback、不带任何控制器的 etcd 与 API server，用 kubectl get -o yaml 读出。去掉 uid、resourceVersion、status、uid 已变的 ownerReferences 和 clusterIP 后 apply：先命名空间、账号、ConfigMap 与 Secret，再卷（claimRef 去掉 uid）与声明，最后工作负载。只有备份能说明少了什么：备份之后新建又删除的看不到，同名重建的也看不到。"},
+	"wrong.namespace-deleted": {
+		"Restoring the whole cluster for one namespace: what all others wrote since the backup is lost, volumes and addresses go back in time, and every API server and kubelet has to be restarted. Putting the stored bytes back with etcdctl: owners with other uids have the garbage collector delete them again.",
+		"为一个命名空间整集群恢复：备份之后其他人的写入全部丢失，卷与地址倒退，所有 API server 和 kubelet 都要重启。用 etcdctl 把原始字节写回：属主 uid 不符，垃圾回收会再删一次。"},
+
 	"title.webhook-backend-down": {
 		"A webhook that fails closed has no backend",
 		"失败即拒绝的 webhook 没有后端"},

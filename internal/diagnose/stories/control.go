@@ -56,7 +56,9 @@ func goodObjects(n string) cluster.APIObjects {
 		nodes = append(nodes, cluster.NodeState{Name: name, Ready: true, Renewed: at().Add(-time.Second)})
 	}
 	none := cluster.Is(cluster.Names{})
-	return cluster.APIObjects{URL: "https://10.0.0." + n[1:] + ":6443", Nodes: cluster.Is(nodes), Endpoints: cluster.Is([]string{"10.0.0.1", "10.0.0.2", "10.0.0.3"}),
+	return cluster.APIObjects{URL: "https://10.0.0." + n[1:] + ":6443", System: cluster.Is("uid"),
+		Namespaces: cluster.Is([]string{"default", "kube-system", "made-since", "shop"}), Definitions: cluster.Is([]string{"orders.example.com"}),
+		Nodes: cluster.Is(nodes), Endpoints: cluster.Is([]string{"10.0.0.1", "10.0.0.2", "10.0.0.3"}),
 		LostClaims: none, Missing: none, Terminating: none, Unavailable: none, Closed: cluster.Is([]cluster.Webhook{{Object: "MutatingWebhookConfiguration/kruise", Name: "mpod.kb.io",
 			Service: "kruise-system/kruise", Hits: []string{"pods"}, Backend: true}}), Hooks: cluster.Is([]string{"mpod.kb.io"}), Pods: cluster.Is([]string{"11111111-" + n}), LeasesAt: at(),
 		Leases: cluster.Is([]cluster.LeaseState{{Name: "kube-controller-manager", Holder: "hm1_a", Renewed: at().Add(-time.Second)}, {Name: "kube-scheduler", Holder: "hm2_b", Renewed: at().Add(-2 * time.Second)}})}
@@ -83,7 +85,8 @@ func goodCert(path, use, name string) cluster.Certificate {
 
 func goodHazards() cluster.Hazards {
 	return cluster.Hazards{Objects: 100, System: "uid", Authority: cluster.Is("digest-ca"), TokensSigned: cluster.Is(true),
-		MasterLeases: []string{"10.0.0.1", "10.0.0.2", "10.0.0.3"}, Nodes: []string{"hm1", "hm2", "hm3"}}
+		MasterLeases: []string{"10.0.0.1", "10.0.0.2", "10.0.0.3"}, Nodes: []string{"hm1", "hm2", "hm3"},
+		Namespaces: cluster.Is([]string{"default", "kube-system", "shop"}), Definitions: cluster.Is([]string{"orders.example.com"})}
 }
 
 func machineOf(n string) cluster.NodeFacts {

@@ -27,6 +27,8 @@ func objectFixtures() []Fixture {
 		each(diagnose.NodesNotReady, func(o *cluster.APIObjects) { gone(o, "worker-1") }),
 		each(diagnose.ClaimsLost, func(o *cluster.APIObjects) { o.LostClaims = two }),
 		each(diagnose.EssentialsMissing, func(o *cluster.APIObjects) { o.Missing = two }),
+		each(diagnose.NamespaceDeleted, func(o *cluster.APIObjects) { o.Namespaces = cluster.Is([]string{"default", "kube-system"}) }),
+		each(diagnose.DefinitionDeleted, func(o *cluster.APIObjects) { o.Definitions = cluster.Is([]string{}) }),
 		each(diagnose.NamespaceStuck, func(o *cluster.APIObjects) { o.Terminating = two }),
 		each(diagnose.AggregatedAPIDown, func(o *cluster.APIObjects) { o.Unavailable = two }),
 		each(diagnose.HookBackendDown, func(o *cluster.APIObjects) { o.Closed.Value[0].Backend = false }),
