@@ -72,5 +72,6 @@ const (
 	SaidTooManyFiles     Cause = "too-many-open-files"
 	SaidMemberNotFound   Cause = "member-not-found"
 	SaidLinearizableSlow Cause = "read-index-slow"
+	SaidTooManyRequests  Cause = "too-many-requests"
 	SaidBackendDown      Cause = "backend-down"
 )

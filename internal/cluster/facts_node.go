@@ -279,6 +279,9 @@ type APIServer struct {
 	Live        Known[APIHealth]   `json:"live"`
 	Ready       Known[APIHealth]   `json:"ready"`
 	Version     string             `json:"version,omitempty"`
+	// Refused is the status with which it answered without saying how it is, as
+	// 401 to a stranger and 429 when it has no room; 0 when it did say.
+	Refused int `json:"refused,omitempty"`
 	// At is when the answer was there, by the clock of who asked.
 	At time.Time `json:"at,omitzero"`
 }

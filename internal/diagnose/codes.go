@@ -135,6 +135,7 @@ const (
 	APINotReady        Code = "apiserver-not-ready"
 	APIBadFlag         Code = "apiserver-bad-flag"
 	APIEtcdUnreachable Code = "apiserver-etcd-unreachable"
+	APIOverloaded      Code = "apiserver-overloaded"
 	APICannotDecrypt   Code = "apiserver-cannot-decrypt"
 	TokenRejected      Code = "service-account-tokens-rejected"
 	WebhookDeadlock    Code = "webhook-deadlock"

@@ -80,7 +80,7 @@ func latencyRules() []rule {
 			messages: []string{"leader failed to send out heartbeat on time; took too long, leader is overloaded likely from slow disk"}},
 		{code: LeaderUnstable, severity: Warning, needs: []Need{NeedMetrics}, causes: []Code{CPUStarved, MemoryStarved, Defragmenting, DiskSlow, LateHeartbeats, ClockSkew}, find: findElections, passing: true,
 			messages: []string{"lost leader", "etcdserver: leader changed", "leaderelection lost"}, references: []string{"kubernetes/kubernetes#74340"}},
-		{code: LeaseLost, severity: Warning, needs: []Need{NeedLogs}, causes: []Code{Defragmenting, DiskSlow, LateHeartbeats, LeaderUnstable, QuorumLost, APIDown, APINotReady, NoSpaceAlarm},
+		{code: LeaseLost, severity: Warning, needs: []Need{NeedLogs}, causes: []Code{Defragmenting, DiskSlow, LateHeartbeats, LeaderUnstable, QuorumLost, APIDown, APINotReady, APIOverloaded, NoSpaceAlarm},
 			find: findLeaseLost, rate: rateSign, passing: true,
 			messages: []string{"leaderelection lost"}},
 	}

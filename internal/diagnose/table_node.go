@@ -43,6 +43,9 @@ func apiRules() []rule {
 			references: []string{"kubernetes/kubernetes#53301", "kubernetes/kubernetes#66844"}},
 		{code: APIEtcdUnreachable, severity: Critical, needs: []Need{NeedLogs, NeedAPIServers, NeedRuns}, causes: etcd, find: findAPIEtcd, more: lastRun("kube-apiserver"), rate: rateBrief(rateAPIEtcd, againstEtcd),
 			messages: []string{"error creating storage factory: context deadline exceeded", "[-]etcd failed: reason withheld"}},
+		{code: APIOverloaded, severity: Critical, needs: []Need{NeedLogs, NeedAPIServers, NeedObjects}, causes: []Code{OutOfMemory, APICannotDecrypt, APIEtcdUnreachable}, find: findOverloaded, rate: rateOverloaded, passing: true,
+			messages:   []string{"the server has received too many requests and has asked us to try again later", "429 Too Many Requests", "Too many requests, please try again later."},
+			references: []string{"kubernetes/kubernetes#65954", "kubernetes/kubernetes#96082"}},
 		{code: TokenRejected, severity: Critical, needs: []Need{NeedLogs}, causes: []Code{SAKeyDiffers, SAKeyPairBroken, ClockSkew}, find: findSigns(cluster.SaidTokenSignature), rate: rateSign, passing: true,
 			messages: []string{"invalid bearer token, invalid signature, no keys found", "go-jose: error in cryptographic primitive"}},
 		{code: HookBackendDown, severity: Warning, needs: []Need{NeedObjects}, find: findHookBackends, rate: rateHooks, passing: true,
@@ -74,7 +77,7 @@ func apiPathRules() []rule {
 			messages: []string{"The connection to the server … was refused - did you specify the right host or port?"}},
 		{code: APIHangs, severity: Critical, needs: []Need{NeedAPIServers}, causes: append([]Code{APIEtcdUnreachable, OutOfMemory}, down...), find: findAPIHangs,
 			messages: []string{"net/http: TLS handshake timeout", "Timeout: request did not complete within requested timeout"}},
-		{code: APINotReady, severity: Critical, needs: []Need{NeedAPIServers}, causes: append([]Code{APICannotDecrypt, AggregatedAPIDown}, down...), find: findAPINotReady,
+		{code: APINotReady, severity: Critical, needs: []Need{NeedAPIServers}, causes: append([]Code{APICannotDecrypt, APIOverloaded, AggregatedAPIDown}, down...), find: findAPINotReady,
 			messages:   []string{"[-]etcd failed: reason withheld", "[-]informer-sync failed", "[-]poststarthook/… failed"},
 			references: []string{"kubernetes/kubernetes#107489"}},
 		{code: ControllersDown, severity: Critical, needs: []Need{NeedManifests, NeedKubernetes}, find: findControllersDown,
@@ -84,7 +87,7 @@ func apiPathRules() []rule {
 			references: []string{"kubernetes/kubeadm#2614", "lablabs/ansible-role-rke2#60"}},
 		{code: BalancerNotFromUs, severity: Info, needs: []Need{NeedAPIServers, NeedOutside}, find: findBalancerNotFromUs, passing: true, causes: []Code{BalancerDown}},
 		{code: BalancerUnready, severity: Warning, needs: []Need{NeedAPIServers, NeedOutside}, find: findBalancerUnready, passing: true,
-			causes: []Code{BalancerDown}, references: []string{"openshift/machine-config-operator#3339"}},
+			causes: []Code{BalancerDown, APIOverloaded}, references: []string{"openshift/machine-config-operator#3339"}},
 		{code: BalancerOther, severity: Warning, needs: []Need{NeedAPIServers, NeedOutside, NeedIdentity}, find: findBalancerOther, causes: []Code{AuthorityDiffers}},
 	}
 }

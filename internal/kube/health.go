@@ -27,6 +27,9 @@ type Probed struct {
 	// was none, with the reason beside.
 	Live, Ready       *Health
 	LiveErr, ReadyErr error
+	// Refused is the status of an answer that says nothing of its health; 0 when
+	// there was none.
+	Refused int
 	// Version is the server's gitVersion, empty when it did not say.
 	Version string
 }
@@ -114,7 +117,10 @@ func (p *Probed) ask(ctx context.Context, conn *tls.Conn, address, name string) 
 	<-done
 	p.Ready, p.ReadyErr = ready, readyErr
 	var refused *refusal
-	p.HTTP = p.Live != nil || p.Ready != nil || errors.As(p.LiveErr, &refused) || errors.As(p.ReadyErr, &refused)
+	if errors.As(p.ReadyErr, &refused) || errors.As(p.LiveErr, &refused) {
+		p.Refused = refused.status
+	}
+	p.HTTP = p.Live != nil || p.Ready != nil || p.Refused != 0
 	if !p.HTTP {
 		p.Err = p.LiveErr
 		return

@@ -107,7 +107,7 @@ func fillAPI(a *cluster.APIServer, p kube.Probed) {
 		a.Certificate = cluster.Is(pki.Describe(p.Served, "served:"+a.URL, "apiserver"))
 	}
 	a.Live, a.Ready = apiHealth(p.Live, p.LiveErr), apiHealth(p.Ready, p.ReadyErr)
-	a.Version = p.Version
+	a.Version, a.Refused = p.Version, p.Refused
 }
 
 func apiHealth(h *kube.Health, err error) cluster.Known[cluster.APIHealth] {

@@ -59,7 +59,7 @@ func (m machine) objects(ctx context.Context, k cluster.Known[cluster.Kubernetes
 	}
 	server := ""
 	for _, a := range apis {
-		if a.Layer == cluster.LayerHTTP && a.Ready.OK && (server == "" || a.Direct) {
+		if a.Layer == cluster.LayerHTTP && (a.Ready.OK || a.Refused != 0) && (server == "" || a.Direct) {
 			server = a.URL
 		}
 	}

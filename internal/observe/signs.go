@@ -129,6 +129,10 @@ func apiPatterns() []pattern {
 		// "Error getting keys" is an API server's own count, before its cache is there.
 		{cluster.SaidRVTooLarge, []string{"Too large resource version"}, []string{"Error getting keys"}, nil},
 		{cluster.SaidObjectModified, []string{"the object has been modified"}, nil, a},
+		// What clients make of an answer without an object: that of the filters before
+		// the API (k8s.io/apiserver pkg/server/filters). Aggregated APIs have their own.
+		{cluster.SaidTooManyRequests, []string{"the server has received too many requests and has asked us to try again later"}, []string{".metrics.k8s.io"},
+			on("kubelet", "kube-controller-manager", "kube-scheduler")},
 		{cluster.SaidLeaseLost, []string{"leaderelection lost"}, nil, a},
 		{cluster.SaidLeaseLost, []string{"Leaderelection lost"}, nil, a}, // schedulers of today
 		{cluster.SaidUnauthorized, []string{"error retrieving resource lock", "Unauthorized"}, nil, a},

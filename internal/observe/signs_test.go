@@ -74,6 +74,17 @@ func TestSigns(t *testing.T) {
 		{"kernel", `blk_update_request: I/O error, dev sda, sector 12`, cluster.SaidIOError},
 		// The same text, another process: containerd's own db.
 		{"containerd", `panic: freepages: failed to get all reachable pages (page 2: multiple references)`, cluster.SaidRuntimeDB},
+		{"kube-scheduler", `"Failed to watch" err="failed to list *v1.Node: the server has received too many requests and has asked us to try again later (get nodes)" logger="UnhandledError"`, cluster.SaidTooManyRequests},
+		{"kubelet", `"Unable to update node status" err="the server has received too many requests and has asked us to try again later (get nodes cp-1)"`, cluster.SaidTooManyRequests},
+		// Other things are too many, or ask to wait, too.
+		{"kube-controller-manager", `"failed to list *v1.Secret: storage is (re)initializing"`, ""},
+		{"kube-controller-manager", `failed to list *core.Secret: unable to transform key "/registry/secrets/a/b": no`, ""},
+		{"kube-apiserver", `etcdserver: too many requests`, ""},
+		{"kube-controller-manager", `"Waited before sending request" delay="1.1s" reason="client-side throttling, not priority and fairness"`, ""},
+		{"kube-controller-manager", `unable to get metrics for resource cpu: the server has received too many requests and has asked us to try again later (get pods.metrics.k8s.io)`, ""},
+		{"kubelet", `failed to pull image "x": 429 Too Many Requests - Server message: toomanyrequests: You have reached your pull rate limit`, ""},
+		{"kube-controller-manager", `Cannot evict pod as it would violate the pod's disruption budget.`, ""},
+		{"kube-scheduler", `the server is currently unable to handle the request`, ""},
 		// Texts that mislead name nothing.
 		{"etcd", `{"level":"fatal","msg":"discovery failed"}`, ""},
 		{"kube-apiserver", `discovery failed`, ""},

@@ -30,6 +30,19 @@ var pagesLoad = map[string]entry{
 		"Restarting all API servers at the same time.",
 		"同时重启所有 API server。"},
 
+	"title.apiserver-overloaded": {
+		"API servers turn requests away",
+		"API server 正在拒绝请求（429）"},
+	"finding.apiserver-overloaded": {
+		"%[1]s: API servers answer, and turn %[2]s away with 429 (%[3]s): more is asked of them than they let in.",
+		"%[1]s：API server 有应答，但以 429 拒绝了 %[2]s 的请求（%[3]s）：请求超出其允许的并发。"},
+	"repair.apiserver-overloaded": {
+		"Find who asks: apiserver_flowcontrol_rejected_requests_total by flow schema (kubectl get --raw /metrics), the audit log by user agent. Pause it: operators that list everything, crash-looping agents, a script. Give it a flow schema and a priority level of its own with few seats (API Priority and Fairness). After an outage, or where API servers die of memory: close the load balancer, let them in one by one, each only when the last one is ready and quiet, with more memory for a while; every start lists everything anew.",
+		"先找出是谁：按 flow schema 看 apiserver_flowcontrol_rejected_requests_total（kubectl get --raw /metrics），按 user agent 看审计日志。暂停它：全量 LIST 的 operator、崩溃循环的 agent、脚本。为它设置独立的 flow schema 与席位很少的优先级（API Priority and Fairness）。故障之后或 API server 因内存而死时：关闭负载均衡，逐个放入，前一个就绪并平静后再放下一个，并暂时加内存；每次启动都会重新全量 LIST。"},
+	"wrong.apiserver-overloaded": {
+		"Restarting all API servers at the same time: every client lists everything anew, and the storm is larger. Restoring a snapshot: no data is lost, and a restore has everybody list anew, too. Raising --max-requests-inflight without the memory for it, or switching off Priority and Fairness: then the control plane's own requests are turned away as well.",
+		"同时重启所有 API server：所有客户端都会重新全量 LIST，风暴更大。恢复快照：数据没有丢，恢复同样会让所有人重新 LIST。没有相应内存就调大 --max-requests-inflight，或关闭 Priority and Fairness：控制平面自己的请求也会被拒。"},
+
 	"title.etcd-defragmenting": {
 		"A member defragments its db",
 		"成员正在 defrag"},

@@ -382,6 +382,14 @@ func apiFixtures() []Fixture {
 			layer(w.API("m2"), cluster.LayerNone)
 			w.Said("m2", "kube-apiserver", cluster.SaidEtcdUnreachable, 3)
 		}},
+		says(diagnose.APIOverloaded, "kube-controller-manager", cluster.SaidTooManyRequests),
+		{diagnose.APIOverloaded, func(w *World) {
+			a, unsaid := w.API("m2"), cluster.Unknown[cluster.APIHealth]("it answers with status 429 and does not say")
+			a.Live, a.Ready, a.Refused = unsaid, unsaid, 429
+		}},
+		{diagnose.APIOverloaded, func(w *World) {
+			w.Objects("m2").Nodes = cluster.Unknown[[]cluster.NodeState]("GET /api/v1/nodes: status 429: Too many requests, please try again later.")
+		}},
 		says(diagnose.APICannotDecrypt, "kube-apiserver", cluster.SaidNoEncryptionKey),
 		says(diagnose.TokenRejected, "kube-apiserver", cluster.SaidTokenSignature),
 		says(diagnose.WebhookDeadlock, "kube-apiserver", cluster.SaidWebhook),
