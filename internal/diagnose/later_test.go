@@ -1,6 +1,7 @@
 package diagnose_test
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -23,7 +24,7 @@ func TestLeaseLostIsOver(t *testing.T) {
 		"not started since": {func(w *stories.World) {
 			w.Kube("m2").Running.Value["kube-controller-manager"] = cluster.Seen{PID: 1, Since: lost.Add(-time.Hour)}
 		}, true},
-		"it does not run": {func(w *stories.World) { delete(w.Kube("m2").Running.Value, "kube-controller-manager") }, true},
+		"it has not run for longer than a kubelet waits": {func(w *stories.World) { delete(w.Kube("m2").Running.Value, "kube-controller-manager") }, false},
 		"nobody renews": {func(w *stories.World) {
 			w.EachObjects(func(o *cluster.APIObjects) { o.Leases.Value[0].Renewed = lost.Add(-time.Second) })
 		}, true},
@@ -40,6 +41,35 @@ func TestLeaseLostIsOver(t *testing.T) {
 		c.then(w)
 		if _, ok := find(diagnose.Diagnose(w.Facts), diagnose.LeaseLost); ok != c.want {
 			t.Errorf("%s: found %v", name, ok)
+		}
+	}
+}
+
+// TestLeaseLostAMomentAgo: a controller that ended because it lost its lease lies
+// until the kubelet starts it again: that is no fault of its own. What does not
+// run for another reason is.
+func TestLeaseLostAMomentAgo(t *testing.T) {
+	for name, c := range map[string]struct {
+		ago  time.Duration
+		want []diagnose.Code
+	}{
+		"two minutes ago": {2 * time.Minute, []diagnose.Code{diagnose.LeaseLost}},
+		"an hour ago":     {time.Hour, nil},
+	} {
+		w := stories.Control()
+		w.SaidAt("m2", "kube-controller-manager", cluster.SaidLeaseLost, 1, w.Facts.At.Add(-c.ago))
+		delete(w.Kube("m2").Running.Value, "kube-controller-manager")
+		d := diagnose.Diagnose(w.Facts)
+		down, ok := find(d, diagnose.ControllersDown)
+		if !ok || !slices.Equal(down.CausedBy, c.want) {
+			t.Errorf("%s: %v, %+v, of %v", name, ok, down, codesOf(d))
+		}
+		want := diagnose.ControllersDown
+		if c.want != nil {
+			want = c.want[0]
+		}
+		if d.Cause == nil || d.Cause.Code != want {
+			t.Errorf("%s: the cause is %+v", name, d.Cause)
 		}
 	}
 }

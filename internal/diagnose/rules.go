@@ -47,7 +47,7 @@ type sighting struct {
 func rules() []rule {
 	var all []rule
 	for _, family := range [][]rule{machineRules(), certificateRules(), authorityRules(), nodeRules(), diskRules(), identityRules(),
-		etcdRules(), startRules(), quorumRules(), apiRules(), apiPathRules(), objectRules(), latencyRules(), backupRules(), hazardRules()} {
+		etcdRules(), startRules(), quorumRules(), apiRules(), apiPathRules(), latencyRules(), objectRules(), backupRules(), hazardRules()} {
 		all = append(all, family...)
 	}
 	return all

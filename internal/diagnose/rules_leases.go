@@ -123,15 +123,31 @@ func (v view) electsNot(component string) bool {
 
 // findLeaseLost finds controllers that ended because they lost their lease. One
 // that has been started anew since, while somebody renews the lease, has nothing
-// to say any more.
+// to say any more; nor has one that has not been started anew for longer than the
+// kubelet waits: something else keeps it down.
 func findLeaseLost(v view) []sighting {
 	var out []said
 	for _, s := range v.said(cluster.SaidLeaseLost) {
-		if !v.leadsAgain(s) {
+		if !v.leadsAgain(s) && !v.staysDown(s) {
 			out = append(out, s)
 		}
 	}
 	return gatherSigns(out)
+}
+
+// backOff is more than the longest time for which a kubelet lets a container lie
+// that has ended: five minutes (kubelet's MaxContainerBackOff).
+const backOff = 6 * time.Minute
+
+// staysDown tells that a component ended longer ago than a kubelet waits, and
+// does not run.
+func (v view) staysDown(s said) bool {
+	k, ok := v.kube(s.host)
+	if !ok || !k.facts.Running.OK || s.sign.Last.IsZero() {
+		return false
+	}
+	_, runs := k.facts.Running.Value[s.component]
+	return !runs && s.now.Sub(s.sign.Last) > backOff
 }
 
 // leadsAgain tells that a log line is of a run that has ended, and that the

@@ -37,7 +37,7 @@ func TestDifferentHistoriesAreNotIntact(t *testing.T) {
 			t.Errorf("%s: a restore is forbidden for %q", x.Code, why)
 		}
 	}
-	if seen != 3 {
-		t.Errorf("%d fixtures, want 3", seen)
+	if seen != 4 {
+		t.Errorf("%d fixtures, want 4", seen)
 	}
 }

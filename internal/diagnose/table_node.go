@@ -80,8 +80,6 @@ func apiPathRules() []rule {
 		{code: APINotReady, severity: Critical, needs: []Need{NeedAPIServers}, causes: append([]Code{APICannotDecrypt, APIOverloaded, AggregatedAPIDown}, down...), find: findAPINotReady,
 			messages:   []string{"[-]etcd failed: reason withheld", "[-]informer-sync failed", "[-]poststarthook/… failed"},
 			references: []string{"kubernetes/kubernetes#107489"}},
-		{code: ControllersDown, severity: Critical, needs: []Need{NeedManifests, NeedKubernetes}, find: findControllersDown,
-			causes: []Code{KubeletDown, RuntimeDown, ManifestBroken, ManifestDuplicate, ManifestFiles, KubeconfigExpired, APIDown, APIHangs, APINotReady, ImageMissing, QuorumLost}},
 		{code: BalancerDown, severity: Critical, needs: []Need{NeedAPIServers, NeedOutside}, find: findBalancerDown,
 			causes:     []Code{AddressOnTwoHosts},
 			references: []string{"kubernetes/kubeadm#2614", "lablabs/ansible-role-rke2#60"}},

@@ -2,10 +2,12 @@ package diagnose
 
 import "github.com/salvor-project/salvor/internal/cluster"
 
-// objectRules are what the API itself says although it serves: the cluster
-// behind it does not work.
+// objectRules are what shows that the cluster behind an API does not work, also
+// where the API serves.
 func objectRules() []rule {
 	return []rule{
+		{code: ControllersDown, severity: Critical, needs: []Need{NeedManifests, NeedKubernetes}, find: findControllersDown,
+			causes: []Code{KubeletDown, RuntimeDown, ManifestBroken, ManifestDuplicate, ManifestFiles, KubeconfigExpired, APIDown, APIHangs, APINotReady, ImageMissing, QuorumLost, LeaseLost}},
 		{code: LeadersDisagree, severity: Critical, needs: []Need{NeedObjects}, find: findLeadersDisagree, rate: rateLeaders, passing: true,
 			causes:     []Code{Diverged, SingleMemberBoot, RestoredAlone, ClusterIDMismatch, SameIDOtherHistory, HistoryRewound, RVRegressed, ClockSkew},
 			references: []string{"etcd-io/etcd#13766"}},
