@@ -14,6 +14,9 @@ type Run struct {
 	// State is systemd's ActiveState and SubState ("active/running",
 	// "activating/auto-restart"), or "running" or "exited" of a container.
 	State string `json:"state"`
+	// Boot is systemd's UnitFileState ("enabled", "disabled", "static", …): whether
+	// it starts with the machine. Empty for a container.
+	Boot string `json:"boot,omitempty"`
 	// Restarts is how often it was started again: systemd's count since somebody
 	// last started it by hand, the kubelet's attempts of the pod's life.
 	Restarts int `json:"restarts"`

@@ -17,6 +17,7 @@ const (
 	DataDirUnmounted  Code = "data-dir-unmounted"
 	TooManyOpenFiles  Code = "too-many-open-files"
 	CPUStarved        Code = "cpu-starved"
+	NotEnabled        Code = "service-not-enabled"
 	MemoryStarved     Code = "memory-starved"
 	AddressNotHere    Code = "address-not-on-this-host"
 	AddressOnTwoHosts Code = "address-on-two-hosts"

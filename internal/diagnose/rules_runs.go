@@ -152,3 +152,23 @@ func rateBrief(otherwise func(view, sighting) (Confidence, []string), against st
 		return otherwise(v, s)
 	}
 }
+
+// findNotEnabled finds services that run and will not be started with the
+// machine: the next power cut makes an outage of it. "enabled-runtime" lasts
+// until then (systemctl(1), is-enabled).
+func findNotEnabled(v view) []sighting {
+	var out []sighting
+	for _, h := range v.facts.Hosts {
+		var units []string
+		for _, r := range h.Node.Units.Value {
+			if strings.HasPrefix(r.State, "active/") && (r.Boot == "disabled" || r.Boot == "enabled-runtime") {
+				units = append(units, strings.TrimPrefix(r.Source, "systemd:"))
+			}
+		}
+		if len(units) > 0 {
+			list := strings.Join(units, " ")
+			out = append(out, sighting{h.Name, []any{list}, []string{"systemd runs " + list + " and calls it not enabled (UnitFileState)"}})
+		}
+	}
+	return out
+}

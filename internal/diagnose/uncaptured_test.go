@@ -24,6 +24,7 @@ func uncaptured() map[diagnose.Code]string {
 		diagnose.DiskIOError:          "needs a disk that fails",
 		diagnose.OutOfMemory:          "needs the kernel's own messages of a machine that runs out of memory",
 		diagnose.CPUStarved:           "needs a machine of its own without time: the lab's",
+		diagnose.NotEnabled:           "needs a systemd: the lab's",
 		diagnose.MemoryStarved:        "needs a machine of its own without memory: the lab's",
 		diagnose.AddressOnTwoHosts:    lab,
 		diagnose.SandboxReserved:      runtime,

@@ -70,7 +70,7 @@ func (m machine) units(ctx context.Context) cluster.Known[[]cluster.Run] {
 func showUnits(ctx context.Context, units []asked) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
 	defer cancel()
-	args := []string{"show", "--no-pager", "--property=Id,LoadState,ActiveState,SubState,Result,NRestarts,ExecMainCode,ExecMainStatus," +
+	args := []string{"show", "--no-pager", "--property=Id,LoadState,ActiveState,SubState,UnitFileState,Result,NRestarts,ExecMainCode,ExecMainStatus," +
 		"ExecMainStartTimestamp,ExecMainExitTimestamp,ExecMainStartTimestampMonotonic,ExecMainExitTimestampMonotonic"}
 	for _, u := range units {
 		args = append(args, u.unit)
@@ -100,7 +100,8 @@ func parseUnits(units []asked, show string) []cluster.Run {
 		if i < 0 || v["LoadState"] != "loaded" {
 			continue
 		}
-		r := cluster.Run{Component: units[i].component, Member: units[i].member, Source: "systemd:" + units[i].unit, State: v["ActiveState"] + "/" + v["SubState"]}
+		r := cluster.Run{Component: units[i].component, Member: units[i].member, Source: "systemd:" + units[i].unit, State: v["ActiveState"] + "/" + v["SubState"],
+			Boot: v["UnitFileState"]}
 		r.Restarts, _ = strconv.Atoi(v["NRestarts"])
 		if end, ok := unitEnd(v); ok {
 			r.Last = cluster.Is(end)

@@ -30,6 +30,19 @@ var pagesLoad = map[string]entry{
 		"Restarting all API servers at the same time.",
 		"同时重启所有 API server。"},
 
+	"title.service-not-enabled": {
+		"A service runs that will not start with the machine",
+		"服务在运行，但不会随机器启动"},
+	"finding.service-not-enabled": {
+		"%[1]s: %[2]s runs, but is not enabled: after the next power cut or reboot nobody starts it.",
+		"%[1]s：%[2]s 正在运行，但未设为开机启动：下次断电或重启后不会有人启动它。"},
+	"repair.service-not-enabled": {
+		"systemctl enable UNIT, now, while all is well; it starts and stops nothing.",
+		"趁现在一切正常，执行 systemctl enable UNIT；它不会启动或停止任何东西。"},
+	"wrong.service-not-enabled": {
+		"Waiting for the reboot to find out. On a machine whose data dir is still empty, enabling etcd before it is restored: it would begin a new life there at the next boot.",
+		"等到重启才发现。另外：若该机器的数据目录还是空的，恢复之前不要 enable etcd：下次开机它会从空数据开始新的集群。"},
+
 	"title.apiserver-overloaded": {
 		"API servers turn requests away",
 		"API server 正在拒绝请求（429）"},

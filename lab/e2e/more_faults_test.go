@@ -32,12 +32,24 @@ func moreFaults(b *bench) []fault {
 		scenario: diagnose.Degraded, limit: 2 * time.Minute})
 	add(fault{name: "all kubelets stopped", breaks: append([]string{"stop-unit"}, append(p, "worker-1", "unit=kubelet")...), want: diagnose.NodesDown, cause: diagnose.KubeletDown,
 		scenario: diagnose.Degraded, limit: 2 * time.Minute})
+	add(fault{name: "kubelet not enabled", do: systemctl(p[1], "disable"), undo: systemctl(p[1], "enable"),
+		want: diagnose.NotEnabled, subject: p[1]})
 	add(fault{name: "volume not mounted", breaks: []string{"hide-data-dir", p[2]}, want: diagnose.DataDirUnmounted, subject: m[2], allowed: diagnose.ActMount, forbidden: diagnose.ActReplace})
 	add(fault{name: "etcd as nobody", breaks: []string{"take-rights", p[1]}, want: diagnose.EtcdPermission, subject: m[1], limit: 2 * time.Minute})
 	if b.layout == "kubeadm" {
 		add(fault{name: "key file missing", breaks: []string{"remove-file", p[1]}, want: diagnose.ManifestFiles, subject: p[1], scenario: diagnose.Degraded, allowed: diagnose.ActRepair})
 	}
 	return all
+}
+
+// systemctl does something to the kubelet of a machine.
+func systemctl(host, verb string) func(*bench) {
+	return func(b *bench) {
+		b.Helper()
+		if out, err := b.on(host, "systemctl "+verb+" kubelet"); err != nil {
+			b.Fatalf("%v: %s", err, out)
+		}
+	}
 }
 
 // edit changes salvor.yaml as the operator would.

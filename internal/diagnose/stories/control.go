@@ -97,7 +97,7 @@ func machineOf(n string) cluster.NodeFacts {
 		Clock:     cluster.Is(cluster.ClockFacts{Synchronized: cluster.Is(true), System: at(), RTC: cluster.Is(at())}),
 		Addresses: cluster.Is([]string{ip}),
 		Hardware:  cluster.Is([]string{hardwareOf(n)}),
-		Units: cluster.Is([]cluster.Run{{Component: "kubelet", Source: "systemd:kubelet.service", State: "active/running"},
+		Units: cluster.Is([]cluster.Run{{Component: "kubelet", Source: "systemd:kubelet.service", State: "active/running", Boot: "enabled"},
 			{Component: "containerd", Source: "systemd:containerd.service", State: "active/running", Restarts: 1}}),
 		Containers: cluster.Is([]cluster.Run{{Component: "etcd", Source: "cri:etcd-h" + n, State: "running"},
 			{Component: "kube-apiserver", Source: "cri:kube-apiserver-h" + n, State: "running", Restarts: 3,

@@ -50,6 +50,7 @@ func machineFixtures() []Fixture {
 			w.Said("m2", "etcd", cluster.SaidLateHeartbeat, 40)
 			w.Node("m2").Pressure.Value.Steal.Value = 45
 		}},
+		{diagnose.NotEnabled, func(w *World) { w.Node("m2").Units.Value[0].Boot = "disabled" }},
 		{diagnose.MemoryStarved, func(w *World) { w.Node("m2").Pressure.Value.Memory.Value = cluster.Pressure{Some: 60, Full: 34} }},
 		{diagnose.TooManyOpenFiles, func(w *World) { w.Said("m2", "etcd", cluster.SaidTooManyFiles, 9) }},
 		{diagnose.DiskReadOnly, func(w *World) { w.Dead("m2"); w.M("m2").Space.Value.ReadOnly = true }},
