@@ -1,6 +1,7 @@
 package diagnose
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/salvor-project/salvor/internal/say"
@@ -78,9 +79,7 @@ func (v view) advice(d Diagnosis) (allowed, forbidden []Advice) {
 			allow(ActFreeSpace)
 		}
 	}
-	if d.Scenario == Unreachable || d.Scenario == Degraded {
-		v.allowSight(d, allow)
-	}
+	v.allowSight(d, allow)
 	if has(d.Findings, ClockSkew) {
 		allow(ActSetClock)
 		forbid(ActRenewCerts, "clock")
@@ -107,14 +106,14 @@ func (v view) advice(d Diagnosis) (allowed, forbidden []Advice) {
 
 // allowSight says how to see what could not be seen.
 func (v view) allowSight(d Diagnosis, allow func(a string, args ...any)) {
-	away, opaque := v.awayNames(), v.opaqueNames()
+	away, opaque := slices.Concat(v.awayNames(), v.strangerNames()), v.opaqueNames()
 	if len(away)+len(opaque) == 0 && d.Scenario == Unreachable {
-		opaque = v.hidden()
+		opaque = v.hidden() // all serve
 	}
-	if len(away) > 0 {
+	if len(away) > 0 && d.Scenario == Unreachable { // else the host's finding says it
 		allow(ActReachHosts, strings.Join(away, ", "))
 	}
-	if len(opaque) > 0 {
+	if len(opaque) > 0 && (d.Scenario == Unreachable || d.Scenario == Degraded) {
 		allow(ActReadRest, strings.Join(opaque, ", "))
 	}
 }

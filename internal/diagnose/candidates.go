@@ -43,6 +43,10 @@ func choose(cs []Candidate) {
 			// its own reason stands
 		case chosen >= 0 && c.Kind == FromSurvivor && cs[chosen].Kind == FromSurvivor:
 			b := cs[chosen]
+			if c.LastTerm == b.LastTerm && c.LastIndex == b.LastIndex {
+				c.Why = say.New("candidate.level", c.LastTerm, c.LastIndex)
+				continue
+			}
 			c.Why = say.New("candidate.behind", c.LastTerm, c.LastIndex, b.LastTerm, b.LastIndex)
 		case chosen >= 0 && c.stored() && cs[chosen].stored():
 			c.Why = say.New("candidate.older", cs[chosen].place())

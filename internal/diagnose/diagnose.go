@@ -59,6 +59,13 @@ func (v view) unknown() []say.Text {
 	for _, t := range v.facts.BackupsDown {
 		out = append(out, say.New("unknown.target", t))
 	}
+	for _, h := range v.facts.Hosts {
+		for _, p := range h.Node.Places {
+			if h.Reached.OK && !v.alive && !p.Files.OK {
+				out = append(out, say.New("unknown.place", h.Name, p.Path, p.Files.Why))
+			}
+		}
+	}
 	for _, e := range v.strangers {
 		out = append(out, say.New("unknown.stranger", e.Name, strings.Join(e.PeerURLs, ",")))
 	}
@@ -409,7 +416,7 @@ func (v view) summary(d Diagnosis) say.Text {
 		if v.alive && len(v.with(StateUnknown))+len(v.strangers) == 0 {
 			return say.New("scenario.hidden", strings.Join(v.hidden(), ", "))
 		}
-		return say.New("scenario.unreachable", strings.Join(slices.Concat(v.awayNames(), v.opaqueNames()), ", "))
+		return say.New("scenario.unreachable", strings.Join(slices.Concat(v.awayNames(), v.strangerNames(), v.opaqueNames()), ", "))
 	}
 	if f, ok := root(d.Findings); ok && (s == Degraded || s == Blocked) && (f.Severity == Critical || explains(d.Findings, f)) {
 		return f.Text

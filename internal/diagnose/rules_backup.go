@@ -2,6 +2,7 @@ package diagnose
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/salvor-project/salvor/internal/cluster"
@@ -132,6 +133,12 @@ func findBackupStale(v view) []sighting {
 	return []sighting{{newest.id(), []any{age, limit}, []string{fmt.Sprintf("%s was written %s ago, the limit is %s", newest.Path, age, limit)}}}
 }
 
+// shut tells a place of snapshots that could not be read: of one that is absent,
+// the folder above it says nothing.
+func shut(h cluster.HostFacts, path string) bool {
+	return slices.ContainsFunc(h.Node.Places, func(p cluster.BackupPlace) bool { return p.Path == path && !p.Files.OK })
+}
+
 // findBackupSameDisk finds snapshots on the file system of a data dir: they
 // are lost with it.
 func findBackupSameDisk(v view) []sighting {
@@ -144,7 +151,7 @@ func findBackupSameDisk(v view) []sighting {
 			}
 		}
 		for _, f := range h.Node.FileSystems {
-			if data, same := devices[f.Value.Device]; f.OK && f.Value.Role == "snapshots" && same {
+			if data, same := devices[f.Value.Device]; f.OK && f.Value.Role == "snapshots" && same && !shut(h, f.Value.For) {
 				out = append(out, sighting{h.Name, []any{f.Value.For, data}, []string{fmt.Sprintf("%s and %s lie on one file system (%s)", f.Value.For, data, f.Value.Path)}})
 				break
 			}

@@ -6,15 +6,21 @@ import (
 	"github.com/salvor-project/salvor/internal/cluster"
 )
 
-// awayNames are the members on machines that were not reached, and the voters
-// that salvor.yaml does not name: somebody has to bring them into sight.
+// awayNames are the members on machines that were not reached and not given up:
+// somebody has to bring them into sight.
 func (v view) awayNames() []string {
 	var out []string
 	for _, m := range v.with(StateUnknown) {
-		if !m.reached {
+		if !m.reached && !m.gone {
 			out = append(out, m.cfg.Name)
 		}
 	}
+	return out
+}
+
+// strangerNames are the voters that salvor.yaml does not name.
+func (v view) strangerNames() []string {
+	var out []string
 	for _, e := range v.strangers {
 		out = append(out, e.Name)
 	}

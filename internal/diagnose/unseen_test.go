@@ -119,3 +119,59 @@ func TestQuotaOfOlderEtcd(t *testing.T) {
 		}
 	}
 }
+
+// TestUnreadPlace: a place of snapshots that cannot be read may hold the newest
+// one, and lies on no known disk.
+func TestUnreadPlace(t *testing.T) {
+	w := stories.Control().Gone("m1", "m2", "m3")
+	var h *cluster.HostFacts
+	for i := range w.Facts.Hosts {
+		if len(w.Facts.Hosts[i].Node.Places) > 0 {
+			h = &w.Facts.Hosts[i]
+		}
+	}
+	if h == nil {
+		t.Fatal("nobody has a place of snapshots")
+	}
+	for i, f := range h.Node.FileSystems {
+		if f.Value.Role == "snapshots" { // as the folder above an absent one
+			h.Node.FileSystems[i].Value.Device = deviceOf(h, "etcd-data")
+		}
+	}
+	has := func(d diagnose.Diagnosis) bool {
+		for _, u := range d.Unknown {
+			if u.Key == "unknown.place" {
+				return true
+			}
+		}
+		return false
+	}
+	d := diagnose.Diagnose(w.Facts)
+	if _, same := find(d, diagnose.BackupSameDisk); !same || has(d) {
+		t.Errorf("a place that is read: on one disk %v, unknown %v", same, d.Unknown)
+	}
+	h.Node.Places[0].Files = cluster.Unknown[int]("no such file or directory")
+	d = diagnose.Diagnose(w.Facts)
+	if _, same := find(d, diagnose.BackupSameDisk); same || !has(d) {
+		t.Errorf("a place that is absent: on one disk %v, unknown %v", same, d.Unknown)
+	}
+}
+
+func deviceOf(h *cluster.HostFacts, role string) uint64 {
+	for _, f := range h.Node.FileSystems {
+		if f.Value.Role == role {
+			return f.Value.Device
+		}
+	}
+	return 0
+}
+
+// TestLevelSurvivors: a log that ends where the chosen one does is not behind it.
+func TestLevelSurvivors(t *testing.T) {
+	w := stories.Control().Gone("m3").Dead("m1").Dead("m2").Damaged("m2", cluster.DamageWAL)
+	for _, c := range diagnose.Diagnose(w.Facts).Candidates {
+		if c.Why.Key == "candidate.behind" && c.Why.Args[0] == c.Why.Args[2] && c.Why.Args[1] == c.Why.Args[3] {
+			t.Errorf("%s is behind itself: %s", c.ID, c.Why)
+		}
+	}
+}

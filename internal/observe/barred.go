@@ -26,7 +26,7 @@ const (
 // counts as being in it.
 func barred(ctx context.Context, m cluster.Member) string {
 	paths := ownPaths(m)
-	if len(paths) == 0 || !suspicious(paths) {
+	if len(paths) == 0 || !suspicious(paths) && m.Run.Process == nil {
 		return ""
 	}
 	uid, gid, ok := supervise.User(ctx, m)
@@ -79,7 +79,7 @@ func suspicious(paths []owned) bool {
 			return true
 		}
 	}
-	return paths[0].owner != uint32(os.Geteuid())
+	return false
 }
 
 // open tells whether a user may use it as etcd does.

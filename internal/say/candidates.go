@@ -65,6 +65,9 @@ var candidates = map[string]entry{
 	"candidate.behind": {
 		"not chosen: its log ends at term %[1]s, index %[2]s, behind term %[3]s, index %[4]s of the chosen one",
 		"未选：其 WAL 止于 term %[1]s、index %[2]s，落后于所选的 term %[3]s、index %[4]s"},
+	"candidate.level": {
+		"not chosen: its log ends where the chosen one's does, at term %[1]s, index %[2]s",
+		"未选：其 WAL 与所选的一样止于 term %[1]s、index %[2]s"},
 	"candidate.older": {
 		"not chosen: not newer than %[1]s",
 		"未选：不比 %[1]s 新"},

@@ -147,6 +147,12 @@ var findings = map[string]entry{
 	"unknown.disk": {
 		"%[1]s: what its data dir holds (%[2]s)",
 		"%[1]s：数据目录里有什么（%[2]s）"},
+	"unknown.place": {
+		"%[1]s: which snapshots lie in %[2]s (%[3]s)",
+		"%[1]s：%[2]s 里有哪些快照（%[3]s）"},
+	"tell.unknown.place": {
+		"mount what belongs there, or mend `snapshots` in salvor.yaml, then `salvor diagnose`",
+		"挂载该处应有的卷，或修正 salvor.yaml 中的 `snapshots`，然后执行 `salvor diagnose`"},
 	"unknown.vault": {
 		"the vault: what it holds (%[1]s)",
 		"备份库里有什么（%[1]s）"},
