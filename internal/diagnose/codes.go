@@ -173,6 +173,7 @@ const (
 	BackupSameDisk     Code = "backup-on-same-disk"
 	BackupOtherCluster Code = "backup-of-other-cluster"
 	BackupIncomplete   Code = "backup-incomplete"
+	BackupNeverProven  Code = "backup-never-proven"
 
 	HazardWebhook    Code = "hazard-webhook-fails-closed"
 	HazardEncryption Code = "hazard-encryption-key-missing"

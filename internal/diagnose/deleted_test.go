@@ -84,7 +84,7 @@ func TestDeletedIsToldOnlyOfThisCluster(t *testing.T) {
 func TestDeletedSaysWhatSpeaksAgainstIt(t *testing.T) {
 	w := bereft()
 	w.Facts.Hosts[0].Snapshots[0].Modified = w.Facts.At.Add(-30 * 24 * time.Hour)
-	w.Facts.Config.Vault = &cluster.Vault{}
+	w.Unvaulted().Facts.Config.Vault = &cluster.Vault{}
 	f, _ := find(diagnose.Diagnose(w.Facts), diagnose.NamespaceDeleted)
 	if all := strings.Join(f.Against, "; "); !strings.Contains(all, "on purpose") || !strings.Contains(all, "720h") || !strings.Contains(all, "vault was not asked") {
 		t.Error(all)

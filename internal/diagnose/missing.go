@@ -57,6 +57,12 @@ func (v view) missing(n Need) []miss {
 			out = append(out, miss{m.cfg.Name, why})
 		}
 	}
+	if n == NeedVault {
+		if v.vaultSilent() {
+			out = append(out, miss{"vault", v.facts.Backups.Why})
+		}
+		return out
+	}
 	if n == NeedOutside {
 		for _, a := range v.facts.Outside {
 			if a.Layer == "" {

@@ -88,6 +88,7 @@ const (
 	NeedSnapshots    Need = "snapshots"
 	NeedPlaces       Need = "snapshot-places"
 	NeedHazards      Need = "hazards"
+	NeedVault        Need = "vault"
 	NeedObjects      Need = "objects"
 	NeedPods         Need = "pods"
 	NeedOutside      Need = "outside"

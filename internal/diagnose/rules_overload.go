@@ -2,19 +2,21 @@ package diagnose
 
 import (
 	"fmt"
-	"net/http"
 	"slices"
 	"strings"
 
 	"github.com/salvor-project/salvor/internal/cluster"
 )
 
+// tooMany is the HTTP status of an answer to one request too many.
+const tooMany = 429
+
 // turnedAway tells the answer of an API server that has no room for a request:
 // its filters say 429 before anything looks at what was asked. Storage that is
 // not there yet, an etcd with too much to do, and evictions say 429 too, in other
 // words.
 func turnedAway(why string) bool {
-	return strings.Contains(why, fmt.Sprintf("status %d: ", http.StatusTooManyRequests)) && strings.Contains(why, "Too many requests, please try again later")
+	return strings.Contains(why, fmt.Sprintf("status %d: ", tooMany)) && strings.Contains(why, "Too many requests, please try again later")
 }
 
 // findOverloaded finds API servers that answer and turn requests away: Salvor's
@@ -23,7 +25,7 @@ func turnedAway(why string) bool {
 func findOverloaded(v view) []sighting {
 	var out []sighting
 	for _, a := range v.apis(true) {
-		if a.api.Layer == cluster.LayerHTTP && a.api.Refused == http.StatusTooManyRequests {
+		if a.api.Layer == cluster.LayerHTTP && a.api.Refused == tooMany {
 			out = append(out, sighting{a.host, []any{"Salvor", "status 429"}, []string{fmt.Sprintf("%s/readyz: status 429", a.api.URL)}})
 		}
 	}

@@ -15,17 +15,17 @@ import (
 // seeds give each incident anew.
 func seeds() map[string]func() *stories.World {
 	return map[string]func() *stories.World{"quota": seedQuota, "full disks": seedFullDisks, "power cut": seedPowerCut, "two weeks": seedTwoWeeks,
-		"largest db": seedLargestDB, "stopped": func() *stories.World { return stories.Control().Dead("m1", "m2", "m3") }}
+		"largest db": seedLargestDB, "stopped": func() *stories.World { return stories.Control().Unvaulted().Dead("m1", "m2", "m3") }}
 }
 
 func seedQuota() *stories.World {
-	w := stories.Control()
+	w := stories.Control().Unvaulted()
 	nospace(w)
 	return w.Said("m1", "kube-apiserver", cluster.SaidNoSpaceQuota, 40)
 }
 
 func seedFullDisks() *stories.World {
-	w := stories.Control()
+	w := stories.Control().Unvaulted()
 	w.Dead("m1", "m2", "m3")
 	for _, n := range []string{"m1", "m2", "m3"} {
 		w.M(n).Space.Value.FreeBytes = 0
@@ -36,7 +36,7 @@ func seedFullDisks() *stories.World {
 }
 
 func seedPowerCut() *stories.World {
-	w := stories.Control()
+	w := stories.Control().Unvaulted()
 	w.Dead("m1", "m2", "m3")
 	for i, n := range []string{"m1", "m2", "m3"} {
 		w.Damaged(n, cluster.DamageTornTail)
@@ -49,7 +49,7 @@ func seedPowerCut() *stories.World {
 }
 
 func seedTwoWeeks() *stories.World {
-	w := stories.Control()
+	w := stories.Control().Unvaulted()
 	w.Gone("m2", "m3").Alone("m1")
 	s := &w.Facts.Hosts[0].Snapshots[0]
 	s.Modified = w.Facts.At.Add(-14 * 24 * time.Hour)
@@ -58,7 +58,7 @@ func seedTwoWeeks() *stories.World {
 }
 
 func seedLargestDB() *stories.World {
-	w := stories.Control()
+	w := stories.Control().Unvaulted()
 	w.Dead("m1", "m2", "m3").Damaged("m1", cluster.DamageWAL).Damaged("m2", cluster.DamageDB)
 	w.M("m1").Disk.Value.DB.Value.Revision = 95
 	w.M("m1").Disk.Value.Log.Value.LastIndex = 50
@@ -149,7 +149,7 @@ func TestSeedLargestDB(t *testing.T) {
 		t.Errorf("chose %+v, want the longest log", c)
 	}
 	mustForbidRestore(t, d)
-	w = stories.Control()
+	w = stories.Control().Unvaulted()
 	w.Dead("m1", "m2", "m3")
 	if d = diagnose.Diagnose(w.Facts); d.Scenario != diagnose.Stopped || d.Next != "salvor recover" {
 		t.Errorf("stopped processes give %s, %q", d.Scenario, d.Next)
@@ -161,7 +161,7 @@ func TestSeedLargestDB(t *testing.T) {
 // before, and only the restart showed it. The version is one that loses data on a
 // power cut of all members.
 func TestSeedPowerCutCertificates(t *testing.T) {
-	w := stories.Control()
+	w := stories.Control().Unvaulted()
 	for _, n := range []string{"m1", "m2", "m3"} {
 		w.Dead(n).Damaged(n, cluster.DamageTornTail)
 		w.M(n).Process = cluster.Is(cluster.ProcessFacts{Running: true, PID: 5, Version: "3.5.4"})
@@ -185,7 +185,7 @@ func TestSeedPowerCutCertificates(t *testing.T) {
 
 // Had the disks been lost in truth: the file of 16:00, not that of 04:00.
 func TestSeedTwoFiles(t *testing.T) {
-	w := stories.Control()
+	w := stories.Control().Unvaulted()
 	w.Gone("m1", "m2", "m3")
 	w.Snapshot(60)
 	early, late := &w.Facts.Hosts[0].Snapshots[0], &w.Facts.Hosts[0].Snapshots[1]
@@ -204,7 +204,7 @@ func TestSeedTwoFiles(t *testing.T) {
 // Two halves of a control plane that each name a leader of their own: the pods
 // of kube-system were deleted by force for it.
 func TestSeedSplit(t *testing.T) {
-	w := stories.Control()
+	w := stories.Control().Unvaulted()
 	stories.Alone(w, "m3")
 	w.Objects("m3").Leases.Value[0].Holder = "hm3_c"
 	d := diagnose.Diagnose(w.Facts)
@@ -217,7 +217,7 @@ func TestSeedSplit(t *testing.T) {
 
 // Most nodes go at the same time while etcd serves: nothing is put back.
 func TestSeedManyNodes(t *testing.T) {
-	w := stories.Control()
+	w := stories.Control().Unvaulted()
 	w.EachObjects(func(o *cluster.APIObjects) {
 		for i := range o.Nodes.Value {
 			o.Nodes.Value[i].Ready, o.Nodes.Value[i].Why = false, "NodeStatusUnknown: Kubelet stopped posting node status."

@@ -12,6 +12,8 @@ func backupRules() []rule {
 		{code: BackupStale, severity: Warning, needs: []Need{NeedSnapshots}, causes: []Code{BackupUnusable, BackupOtherCluster}, find: findBackupStale, passing: true},
 		{code: BackupIncomplete, severity: Warning, needs: []Need{NeedPlaces, NeedSnapshots}, find: findBackupIncomplete,
 			messages: []string{"bootstrap data already found and encrypted with different token"}, references: []string{"rancher/rke2#6281", "k3s-io/k3s#8824", "kubernetes/kubeadm#2027"}},
+		{code: BackupNeverProven, severity: Info, needs: []Need{NeedSnapshots, NeedVault}, find: findNeverProven, rate: rateNeverProven, passing: true,
+			references: []string{"etcd-io/etcd#18340"}},
 		{code: BackupSameDisk, severity: Info, needs: []Need{NeedFileSystems}, find: findBackupSameDisk},
 	}
 }

@@ -66,5 +66,5 @@ func (c *control) deleted() {
 	if !slices.ContainsFunc(d.Allowed, func(a diagnose.Advice) bool { return a.Action == diagnose.ActExtract }) {
 		c.t.Errorf("allowed: %+v", d.Allowed)
 	}
-	c.keepAs(captured.Fixture{Code: diagnose.NamespaceDeleted, Cause: diagnose.BackupIncomplete, Also: []diagnose.Code{diagnose.DefinitionDeleted, diagnose.BackupSameDisk}, Facts: f})
+	c.keepAs(captured.Fixture{Code: diagnose.NamespaceDeleted, Cause: diagnose.BackupIncomplete, Also: []diagnose.Code{diagnose.DefinitionDeleted, diagnose.BackupSameDisk, diagnose.BackupNeverProven}, Facts: f})
 }

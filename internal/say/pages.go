@@ -47,6 +47,7 @@ var pageWords = map[string]entry{
 	"need.snapshots":         {"the snapshot files", "快照文件"},
 	"need.snapshot-places":   {"the folders of snapshots", "快照目录"},
 	"need.hazards":           {"the objects in the data", "数据中的对象"},
+	"need.vault":             {"what the vault holds, and its proofs", "备份库的内容与验证记录"},
 	"need.objects":           {"what the API says of nodes, endpoints, claims, webhooks and pods", "API 所说的节点、端点、卷声明、webhook 与 Pod"},
 	"need.pods":              {"the pods that the container runtime runs", "容器运行时正在运行的 Pod"},
 	"need.pressure":          {"what of the machine's work waits: CPU, disks, memory", "机器上等待 CPU、磁盘、内存的情况"},

@@ -56,6 +56,19 @@ var pagesBackups = map[string]entry{
 		"Choosing between such files by size or name.",
 		"按大小或名称在这种文件中挑选。"},
 
+	"title.backup-never-proven": {
+		"No backup was ever restored to prove it",
+		"没有一份备份做过恢复验证"},
+	"finding.backup-never-proven": {
+		"%[2]s backups could be restored as far as can be read (the newest: %[1]s), and of none there is a proof: a restore that was tried.",
+		"有 %[2]s 份备份看起来可以恢复（最新：%[1]s），但没有一份有验证记录，即真正恢复过。"},
+	"repair.backup-never-proven": {
+		"`salvor vault prove` restores the newest backup of the vault into a scratch folder, starts an etcd on it, holds keys and certificates against the data, and keeps the signed result beside the backup; the agent does so after each scheduled backup, unless backup.unproven is set. A snapshot file climbs the same ladder with `salvor snapshot check FILE --level L4`, which leaves no record: `salvor backup` puts the next one into a vault. Now and then bring a whole control plane up on spare machines from it (`salvor vault put-back`, `salvor recover`).",
+		"`salvor vault prove` 把备份库中最新的一份恢复到临时目录，在其上启动 etcd，并用数据核对密钥与证书，签名结果存放在备份旁；除非设置 backup.unproven，agent 会在每次定时备份后自动执行。快照文件可用 `salvor snapshot check 文件 --level L4` 走同样的验证，但不留记录：用 `salvor backup` 把下一份放进备份库。并定期用它在备用机器上重建整个控制平面（`salvor vault put-back`、`salvor recover`）。"},
+	"wrong.backup-never-proven": {
+		"Taking a green job, a file's size or `etcdutl snapshot status` for a proof: it accepts a file that was cut short or has a flipped byte. Trying it for the first time in the outage, or on the living cluster.",
+		"把任务成功、文件大小或 etcdutl snapshot status 当作验证：它会放过被截断或字节翻转的文件。等到故障时、或在运行中的集群上才第一次尝试。"},
+
 	"title.backup-on-same-disk": {
 		"Backups lie on the disk of the data",
 		"备份与数据在同一块盘"},

@@ -8,7 +8,8 @@ import (
 )
 
 // Control is three members in perfect health with a Kubernetes on each host in
-// which every fact is known and nothing is wrong.
+// which every fact is known and nothing is wrong; the newest backup lies in a
+// vault, proven, and beside it as a snapshot file.
 func Control() *World {
 	w := Serving()
 	for i := range w.Facts.Hosts {
@@ -42,7 +43,9 @@ func Control() *World {
 		Parts: cluster.Is([]string{cluster.PartAuthority, cluster.PartEtcdAuthority, cluster.PartAccounts, cluster.PartEncryption})}}
 	w.Snapshot(70)
 	s := &w.Facts.Hosts[0].Snapshots[0]
-	s.Device, s.Hazards, s.Size = 9, cluster.Is(goodHazards()), 1<<20
+	s.Device, s.Hazards, s.Size, s.SHA256 = 9, cluster.Is(goodHazards()), 1<<20, "sha-of-the-snapshot"
+	w.Facts.Backups = cluster.Is([]cluster.BackupFacts{{ID: "b-proven", Created: s.Modified, Revision: 70, ClusterID: home.String(), KubeSystemUID: "uid",
+		Proven: at().Add(-30 * time.Minute), Here: []string{"disk"}, SHA256: s.SHA256}})
 	return w
 }
 
@@ -215,6 +218,12 @@ func (w *World) NoLog(n, component string) *World {
 	return w
 }
 
+// Unvaulted takes the vault with its proven backup away: snapshot files are all.
+func (w *World) Unvaulted() *World {
+	w.Facts.Backups = cluster.Known[[]cluster.BackupFacts]{}
+	return w
+}
+
 // Node gives the facts of a member's machine, to be changed.
 func (w *World) Node(n string) *cluster.NodeFacts {
 	for i := range w.Facts.Hosts {
@@ -286,6 +295,6 @@ func (w *World) Balancer(n string) *cluster.APIServer { return &w.Node(n).APISer
 
 // Restore leaves nothing but the snapshot, so that its hazards count.
 func (w *World) Restore() *cluster.Hazards {
-	w.Gone("m1", "m2", "m3")
+	w.Gone("m1", "m2", "m3").Unvaulted()
 	return &w.Facts.Hosts[0].Snapshots[0].Hazards.Value
 }

@@ -431,6 +431,8 @@ func backupFixtures() []Fixture {
 		{diagnose.BackupIncomplete, func(w *World) {
 			w.Facts.Hosts[0].Node.Places[0].Parts = cluster.Is([]string{cluster.PartAuthority, cluster.PartEtcdAuthority})
 		}},
+		{diagnose.BackupNeverProven, func(w *World) { w.Unvaulted() }},
+		{diagnose.BackupNeverProven, func(w *World) { w.Facts.Backups.Value[0].Proven = time.Time{} }},
 		{diagnose.BackupSameDisk, func(w *World) {
 			for i, f := range w.Node("m1").FileSystems {
 				if f.Value.Role == "snapshots" {

@@ -13,6 +13,13 @@ func (w *World) Take(n diagnose.Need, host int) bool {
 	if n == diagnose.NeedOutside && host != 0 {
 		return false
 	}
+	if n == diagnose.NeedVault {
+		if host != 0 || !w.Facts.Backups.OK {
+			return false
+		}
+		taken(&w.Facts.Backups)
+		return true
+	}
 	if n == diagnose.NeedOutside { // not a host's
 		for i, a := range w.Facts.Outside {
 			w.Facts.Outside[i] = cluster.APIServer{URL: a.URL, Direct: a.Direct, Named: a.Named, Why: "taken"}
@@ -190,7 +197,7 @@ func Needs() []diagnose.Need {
 		diagnose.NeedLinearizable, diagnose.NeedMembers, diagnose.NeedAlarms, diagnose.NeedHash, diagnose.NeedSpace, diagnose.NeedMount, diagnose.NeedFileSystems,
 		diagnose.NeedCertificates, diagnose.NeedMetrics, diagnose.NeedLogs, diagnose.NeedKernel, diagnose.NeedKubernetes, diagnose.NeedManifests,
 		diagnose.NeedKubeCerts, diagnose.NeedIdentity, diagnose.NeedKubelet, diagnose.NeedRuntime, diagnose.NeedEncryption, diagnose.NeedAPIServers,
-		diagnose.NeedAddresses, diagnose.NeedSnapshots, diagnose.NeedPlaces, diagnose.NeedHazards,
+		diagnose.NeedAddresses, diagnose.NeedSnapshots, diagnose.NeedPlaces, diagnose.NeedHazards, diagnose.NeedVault,
 		diagnose.NeedObjects, diagnose.NeedPods, diagnose.NeedOutside, diagnose.NeedPressure,
 		diagnose.NeedRuns, diagnose.NeedHealth, diagnose.NeedImages, diagnose.NeedNeighbours}
 }
