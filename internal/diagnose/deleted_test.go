@@ -52,6 +52,16 @@ func TestDeletedIsToldOnlyOfThisCluster(t *testing.T) {
 		"API servers speak for different ones":    {func(w *stories.World) { w.Objects("m2").System = cluster.Is("another") }, false},
 		"one API server of three has it":          {func(w *stories.World) { w.Objects("m2").Namespaces = cluster.Is([]string{"default", "shop"}) }, false},
 		"one API server of three does not answer": {func(w *stories.World) { w.Objects("m2").Namespaces = cluster.Unknown[[]string]("no") }, true},
+		"a machine with backups is not reached": {func(w *stories.World) {
+			w.Facts.Config.Snapshots = append(w.Facts.Config.Snapshots, cluster.SnapshotPlace{Host: "hm3", Path: "/b"})
+			w.Unreached("m3")
+		}, false},
+		"a machine without backups is not reached": {func(w *stories.World) { w.Unreached("m3") }, true},
+		"a folder of backups cannot be read":       {func(w *stories.World) { w.Node("m1").Places[0].Files = cluster.Unknown[int]("permission denied") }, false},
+		"another file cannot be read": {func(w *stories.World) {
+			s := another(w, 75)
+			s.DB, s.Trailer = cluster.Unknown[cluster.DB]("no time"), ""
+		}, false},
 		"the vault has a newer backup": {func(w *stories.World) {
 			w.Facts.Backups = cluster.Is([]cluster.BackupFacts{{ID: "b", Revision: 80, KubeSystemUID: "uid"}})
 		}, false},

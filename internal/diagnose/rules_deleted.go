@@ -1,6 +1,7 @@
 package diagnose
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -24,15 +25,16 @@ func (v view) system() (uid string, ok bool) {
 }
 
 // lastKept is the newest snapshot of the cluster that the API servers speak for,
-// with its objects; false where none is, where a newer one could not be read,
-// and where the vault has a newer one, whose objects are sealed.
+// with its objects; false where none is, where a newer one could not be read or
+// may lie where nobody could look, and where the vault has a newer one, whose
+// objects are sealed.
 func (v view) lastKept() (backup, bool) {
 	uid, ok := v.system()
-	if !ok {
+	if !ok || v.perhapsNewer() {
 		return backup{}, false
 	}
 	all := slices.DeleteFunc(v.backups(), func(b backup) bool { return !v.soundBackup(b) })
-	slices.SortStableFunc(all, func(a, b backup) int { return int(b.DB.Value.Revision - a.DB.Value.Revision) })
+	slices.SortStableFunc(all, func(a, b backup) int { return cmp.Compare(b.DB.Value.Revision, a.DB.Value.Revision) })
 	for _, b := range all {
 		switch {
 		case !b.Hazards.OK, b.Hazards.Value.System == "":
@@ -48,6 +50,23 @@ func (v view) lastKept() (backup, bool) {
 		return b, true
 	}
 	return backup{}, false
+}
+
+// perhapsNewer tells that snapshots lie, or may lie, where they could not be
+// read.
+func (v view) perhapsNewer() bool {
+	for _, b := range v.backups() {
+		if !b.DB.OK && b.Trailer == "" {
+			return true
+		}
+	}
+	for _, p := range v.facts.Config.Snapshots {
+		h, ok := v.facts.Host(p.Host)
+		if !ok || !h.Reached.OK || slices.ContainsFunc(h.Node.Places, func(b cluster.BackupPlace) bool { return !b.Files.OK }) {
+			return true
+		}
+	}
+	return false
 }
 
 // list picks one list of names out of a backup's objects, and out of what an API

@@ -2,6 +2,8 @@ package diagnose
 
 import (
 	"fmt"
+
+	"github.com/salvor-project/salvor/internal/cluster"
 )
 
 // findNeverProven finds backups that could be restored as far as they can be
@@ -29,7 +31,7 @@ func findNeverProven(v view) []sighting {
 		return nil
 	}
 	s := sighting{subject: usable[0].ID, args: []any{len(usable)}}
-	for _, c := range usable {
+	for _, c := range usable[:min(len(usable), cluster.MaxHazardNames)] {
 		why := "a file has no record of a proof"
 		if c.Kind == FromVault {
 			why = "no proof lies beside it"
