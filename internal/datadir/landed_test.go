@@ -3,6 +3,7 @@ package datadir_test
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -101,7 +102,7 @@ func (c crashed) believed(t *testing.T, l datadir.Landed, b []byte) {
 		"half a note": func() error { return os.WriteFile(note, raw[:len(raw)/2], 0o600) },
 		"no note":     func() error { return os.Remove(note) },
 		"a note of another form": func() error {
-			return os.WriteFile(note, bytes.Replace(raw, []byte(`"format": 1`), []byte(`"format": 0`), 1), 0o600)
+			return os.WriteFile(note, bytes.Replace(raw, fmt.Appendf(nil, `"format": %d`, l.Format), []byte(`"format": 0`), 1), 0o600)
 		},
 		"the note of another file": func() error {
 			return os.WriteFile(note, bytes.Replace(raw, []byte(l.Path), []byte(c.saved), 1), 0o600)
