@@ -20,11 +20,12 @@ func moreFaults(b *bench) []fault {
 		also: []diagnose.Code{diagnose.KubeCertExpiring}})
 	add(fault{name: "certificate of another key", breaks: []string{"change-key", p[0]}, want: diagnose.CertKeyMismatch, subject: p[0], scenario: diagnose.Degraded, allowed: diagnose.ActRepair,
 		also: []diagnose.Code{diagnose.APIServesOldCert}})
-	add(fault{name: "encryption keys differ", breaks: []string{"lose-encryption-key", p[0], p[1], "leave=own"}, want: diagnose.EncryptionDiffers, scenario: diagnose.Degraded, allowed: diagnose.ActRepair})
+	add(fault{name: "encryption keys differ", breaks: []string{"lose-encryption-key", p[0], p[1], "leave=own"}, want: diagnose.EncryptionDiffers, scenario: diagnose.Degraded, allowed: diagnose.ActRepair,
+		limit: 2 * time.Minute}) // API servers start anew, two at once
 	add(fault{name: "balancer before the wrong port", breaks: []string{"mislead-balancer", "port=10250"}, want: diagnose.BalancerOther, cause: diagnose.BalancerDown, scenario: diagnose.Degraded, allowed: diagnose.ActRepair})
 	add(fault{name: "balancer without checks", breaks: []string{"mislead-balancer"}, want: diagnose.BalancerUnready, cause: diagnose.APICannotDecrypt,
 		do:   func(b *bench) { b.breaks("lose-encryption-key", p[2]) },
-		undo: func(b *bench) { b.run("lab", "heal", "lose-encryption-key") }})
+		undo: func(b *bench) { b.run("lab", "heal", "lose-encryption-key") }, limit: 2 * time.Minute})
 	add(fault{name: "disk filling", breaks: []string{"fill-disk", p[1], "left=400000000"}, want: diagnose.DiskFilling, subject: m[1]})
 	add(fault{name: "machine given up", breaks: []string{"power-cut", p[2]}, do: func(b *bench) { b.edit("  - name: "+p[2]+"\n    via:", "  - name: "+p[2]+"\n    gone: true\n    via:") },
 		undo: func(b *bench) { b.edit("    gone: true\n", "") }, want: diagnose.HostGivenUp, subject: p[2], scenario: diagnose.Degraded, allowed: diagnose.ActRepair})
