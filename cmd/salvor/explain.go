@@ -2,12 +2,14 @@ package main
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/salvor-project/salvor/internal/cluster"
 	"github.com/salvor-project/salvor/internal/diagnose"
 	"github.com/salvor-project/salvor/internal/report"
 	"github.com/salvor-project/salvor/internal/say"
@@ -39,6 +41,9 @@ func (a *app) explainCommand() *cobra.Command {
 			lang := say.Language(a.lang)
 			if len(list) == 0 {
 				return a.explainAll(lang)
+			}
+			if text, ok := explainID(list[0], lang); ok {
+				return usageError{errors.New(text)}
 			}
 			code := diagnose.Code(strings.ToLower(strings.Trim(list[0], "`[] ")))
 			page, ok := diagnose.Explain(code, lang)
@@ -83,6 +88,18 @@ func nearest(word string) []string {
 	}
 	slices.SortStableFunc(out, func(a, b string) int { return cmp.Compare(like[b], like[a]) })
 	return out[:min(len(out), 3)]
+}
+
+// explainID tells what is wrong with a member's ID that somebody took from JSON.
+func explainID(text string, lang say.Language) (string, bool) {
+	id, ok, rounded := cluster.ReadDecimalID(text)
+	switch {
+	case !ok:
+		return "", false
+	case rounded != nil:
+		return say.New("page.id-rounded", text).In(lang), true
+	}
+	return say.New("page.id-decimal", text, id).In(lang), true
 }
 
 func (a *app) explainAll(lang say.Language) error {

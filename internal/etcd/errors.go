@@ -16,6 +16,8 @@ var (
 	ErrCompacted = errors.New("the revision is compacted")
 	// ErrNotFound: the cluster has no such member.
 	ErrNotFound = errors.New("the cluster has no such member")
+	// ErrRounded: the ID is a member's, rounded to a floating-point number.
+	ErrRounded = errors.New("the ID was rounded to a floating-point number, as jq does")
 )
 
 // is tells whether err is one of etcd's own errors, by its text: a client call

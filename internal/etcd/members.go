@@ -25,9 +25,26 @@ func (c *Client) RemoveMember(ctx context.Context, id cluster.ID) error {
 		return err
 	})
 	if is(err, rpctypes.ErrGRPCMemberNotFound) {
-		return fmt.Errorf("remove member %s: %w", id, ErrNotFound)
+		return fmt.Errorf("remove member %s: %w", id, c.notFound(ctx, id))
 	}
 	return failed(fmt.Sprintf("remove member %s", id), err)
+}
+
+// notFound is ErrNotFound, or ErrRounded where a member has the ID that a reader of
+// floating-point numbers would make this one of: that member is still there.
+func (c *Client) notFound(ctx context.Context, id cluster.ID) error {
+	list, err := c.MemberList(ctx)
+	if err != nil {
+		return ErrNotFound
+	}
+	var known []cluster.ID
+	for _, m := range list {
+		known = append(known, m.ID)
+	}
+	if real, ok := id.Unrounded(known); ok {
+		return fmt.Errorf("%w: member %s has the exact one", ErrRounded, real)
+	}
+	return ErrNotFound
 }
 
 // AddLearner announces a member without a vote and gives its entry, which has
@@ -88,7 +105,7 @@ func (c *Client) Promote(ctx context.Context, id cluster.ID, caught func(context
 		case err == nil, is(err, rpctypes.ErrGRPCMemberNotLearner):
 			return nil
 		case is(err, rpctypes.ErrGRPCMemberNotFound):
-			return fmt.Errorf("promote learner %s: %w", id, ErrNotFound)
+			return fmt.Errorf("promote learner %s: %w", id, c.notFound(ctx, id))
 		case !is(err, rpctypes.ErrGRPCLearnerNotReady):
 			return failed(fmt.Sprintf("promote learner %s", id), err)
 		}

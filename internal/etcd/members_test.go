@@ -35,6 +35,10 @@ func TestReplace(t *testing.T) {
 	if err := c.RemoveMember(ctx, gone); !errors.Is(err, etcd.ErrNotFound) {
 		t.Errorf("removed twice: %v", err)
 	}
+	// As jq writes the ID of a member that is there.
+	if err := c.RemoveMember(ctx, cluster.ID(all[1].server.Server.MemberID()^1)); !errors.Is(err, etcd.ErrRounded) || errors.Is(err, etcd.ErrNotFound) {
+		t.Errorf("an ID that was rounded: %v", err)
+	}
 	e, err := c.AddLearner(ctx, all[3].PeerURLs)
 	if err != nil {
 		t.Fatal(err)
