@@ -239,10 +239,7 @@ func findAPIBadFlag(v view) []sighting {
 			out = append(out, s)
 		}
 	}
-	if all := gatherSigns(out); len(all) > 0 {
-		return all
-	}
-	return v.briefAPI(0, flagEnd)
+	return merged(append(gatherSigns(out), v.briefAPI(0, flagEnd)...))
 }
 
 // again is how often at least something is said that lasts: caches read again,
@@ -318,10 +315,7 @@ func findAPIEtcd(v view) []sighting {
 			all = append(all, sighting{a.host, []any{"kube-apiserver", check}, []string{check}})
 		}
 	}
-	if len(all) == 0 {
-		return v.briefAPI(etcdFrom, etcdWithin)
-	}
-	return merged(all)
+	return merged(append(all, v.briefAPI(etcdFrom, etcdWithin)...))
 }
 
 // ofEtcd tells a check of an API server's health that asks etcd.
