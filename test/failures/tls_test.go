@@ -259,13 +259,16 @@ func TestBackups(t *testing.T) {
 		l.must(os.WriteFile(path, c.file, 0o600))
 		facts := l.facts()
 		d := diagnose.Diagnose(facts)
-		got, count := diagnose.Code(""), 0
+		got, count, unproven := diagnose.Code(""), 0, false
 		for _, f := range d.Findings {
-			if strings.HasPrefix(string(f.Code), "backup-") && f.Code != diagnose.BackupNone {
+			switch {
+			case f.Code == diagnose.BackupNeverProven:
+				unproven = true
+			case strings.HasPrefix(string(f.Code), "backup-") && f.Code != diagnose.BackupNone:
 				got, count = f.Code, count+1
 			}
 		}
-		if got != c.want || count > 1 {
+		if got != c.want || count > 1 || unproven != (c.want == "") { // what cannot be restored is not to be proven
 			t.Errorf("%s: %v, want %q", c.name, d.Findings, c.want)
 		}
 		if c.want != "" {
