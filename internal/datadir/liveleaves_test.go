@@ -16,18 +16,7 @@ import (
 // though it is read beside who goes through it; and what ends the reading, at
 // any place, is told.
 func TestLiveLeavesInOrder(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "db")
-	chronicle(t, path, 40_000, 20_000, false)
-	p, err := openPages(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer p.close()
-	p.ahead.on = true
-	s, err := takeSurvey(t.Context(), p, 0, false, "")
-	if err != nil {
-		t.Fatal(err)
-	}
+	_, s := surveyed(t)
 	want := liveOneByOne(t, s)
 	if len(s.leaves) < 5*liveBatch || len(want) < 10_000 || len(want) != int(s.keys) {
 		t.Fatalf("%d leaves, %d live, %d keys: the test proves nothing", len(s.leaves), len(want), s.keys)
@@ -47,7 +36,7 @@ func TestLiveLeavesInOrder(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	n := 0
-	err = s.eachLive(ctx, func(place, []byte, []byte) error {
+	err := s.eachLive(ctx, func(place, []byte, []byte) error {
 		if n++; n == 3_000 {
 			cancel()
 		}
@@ -61,17 +50,7 @@ func TestLiveLeavesInOrder(t *testing.T) {
 // TestLiveLeavesOfADamagedFile: what lies before a page that was overwritten is
 // given, and then the place of the damage.
 func TestLiveLeavesOfADamagedFile(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "db")
-	chronicle(t, path, 40_000, 20_000, false)
-	p, err := openPages(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer p.close()
-	s, err := takeSurvey(t.Context(), p, 0, false, "")
-	if err != nil {
-		t.Fatal(err)
-	}
+	path, s := surveyed(t)
 	bad := s.leaves[3*liveBatch+7].page
 	before := 0
 	for _, at := range places(t, s) {
@@ -94,6 +73,23 @@ func TestLiveLeavesOfADamagedFile(t *testing.T) {
 	if !errors.As(err, &d) || d.offset != int64(bad)*4096 || n != before {
 		t.Errorf("%d records, %v; want %d and the damage at byte %d", n, err, before, int64(bad)*4096)
 	}
+}
+
+// surveyed makes a db of some 20,000 keys and surveys it.
+func surveyed(t *testing.T) (path string, s *survey) {
+	t.Helper()
+	path = filepath.Join(t.TempDir(), "db")
+	chronicle(t, path, 40_000, 20_000, false)
+	p, err := openPages(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(p.close)
+	p.ahead.on = true
+	if s, err = takeSurvey(t.Context(), p, 0, false, ""); err != nil {
+		t.Fatal(err)
+	}
+	return path, s
 }
 
 func places(t *testing.T, s *survey) []place {
