@@ -59,6 +59,15 @@ func TestWhatIsPastIsNotTold(t *testing.T) {
 			w.API("m1").Layer = cluster.LayerNone
 			w.API("m1").Ready = cluster.Unknown[cluster.APIHealth]("not reached")
 		}, diagnose.APICannotDecrypt, true},
+		{"tokens that are refused", func(w *stories.World) { says(w, cluster.SaidTokenSignature, false, "x") }, diagnose.TokenRejected, true},
+		{"tokens that were refused four minutes ago", func(w *stories.World) {
+			w.SaidAt("m1", "kube-apiserver", cluster.SaidTokenSignature, 2, w.Facts.At.Add(-4*time.Minute))
+		}, diagnose.TokenRejected, false},
+		{"tokens that were refused, and nobody answers now", func(w *stories.World) {
+			w.SaidAt("m1", "kube-apiserver", cluster.SaidTokenSignature, 2, w.Facts.At.Add(-4*time.Minute))
+			w.API("m1").Layer = cluster.LayerNone
+			w.API("m1").Ready = cluster.Unknown[cluster.APIHealth]("not reached")
+		}, diagnose.TokenRejected, true},
 		{"a cache that was behind for a moment", func(w *stories.World) { w.Said("m1", "kube-apiserver", cluster.SaidRVTooLarge, 1) }, diagnose.RVRegressed, false},
 		{"clients that have seen more", func(w *stories.World) { w.Said("m1", "kubelet", cluster.SaidRVTooLarge, 20) }, diagnose.RVRegressed, true},
 		{"a role that an API server did not know yet", func(w *stories.World) { w.Said("m1", "kube-apiserver", cluster.SaidForbiddenRBAC, 1) }, diagnose.RBACMissing, false},

@@ -274,6 +274,13 @@ func findCannotDecrypt(v view) []sighting {
 	return gatherSigns(out)
 }
 
+// findTokensRefused finds API servers that refuse the tokens of service accounts.
+// Who is refused asks again at once: what one that answers has not said lately is
+// past, such as the last tokens that another key has signed.
+func findTokensRefused(v view) []sighting {
+	return gatherSigns(slices.DeleteFunc(v.said(cluster.SaidTokenSignature), func(s said) bool { return s.past() && v.apiAnswers(s.host) }))
+}
+
 // findDeadlock finds webhooks that could not be asked. One that the API does not
 // have any more stands in nobody's way.
 func findDeadlock(v view) []sighting {

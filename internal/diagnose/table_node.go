@@ -47,7 +47,7 @@ func apiRules() []rule {
 		{code: APIOverloaded, severity: Critical, needs: []Need{NeedLogs, NeedAPIServers, NeedObjects}, causes: []Code{OutOfMemory, APICannotDecrypt, APIEtcdUnreachable}, find: findOverloaded, rate: rateOverloaded, passing: true,
 			messages:   []string{"the server has received too many requests and has asked us to try again later", "429 Too Many Requests", "Too many requests, please try again later."},
 			references: []string{"kubernetes/kubernetes#65954", "kubernetes/kubernetes#96082"}},
-		{code: TokenRejected, severity: Critical, needs: []Need{NeedLogs}, causes: []Code{SAKeyDiffers, SAKeyPairBroken, ClockSkew}, find: findSigns(cluster.SaidTokenSignature), rate: rateSign, passing: true,
+		{code: TokenRejected, severity: Critical, needs: []Need{NeedLogs}, causes: []Code{SAKeyDiffers, SAKeyPairBroken, ClockSkew}, find: findTokensRefused, rate: rateSign, passing: true,
 			messages: []string{"invalid bearer token, invalid signature, no keys found", "go-jose: error in cryptographic primitive"}},
 		{code: HookBackendDown, severity: Warning, needs: []Need{NeedObjects}, find: findHookBackends, rate: rateHooks, passing: true,
 			messages: []string{"failed calling webhook … no endpoints available for service \"…\""}, references: []string{"openkruise/kruise#343", "kyverno/kyverno#16177"}},
