@@ -6,8 +6,9 @@ import (
 	"go.etcd.io/etcd/server/v3/storage/schema"
 )
 
-// liveBatch is how many leaves are read beside who goes through those before.
-const liveBatch = 64
+// liveBatch is how many leaves are read beside who goes through those before: some
+// 2 MiB, so that the two seldom wait for each other.
+const liveBatch = 512
 
 // liveLeaves reads the leaves of a survey that hold a live record, a batch ahead
 // of who goes through them, with buffers of its own.
