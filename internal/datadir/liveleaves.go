@@ -6,9 +6,16 @@ import (
 	"go.etcd.io/etcd/server/v3/storage/schema"
 )
 
-// liveBatch is how many leaves are read beside who goes through those before: some
-// 2 MiB, so that the two seldom wait for each other.
-const liveBatch = 512
+// liveBatch and liveBytes bound what is read beside who goes through what was
+// read before: so many leaves, or the first bytes beyond so many, so that the two
+// seldom wait for each other. A leaf with a large value is a batch by itself.
+const (
+	liveBatch = 512
+	liveBytes = 2 << 20
+)
+
+// keptBuffer is the largest buffer, in bytes, that is kept for another leaf.
+const keptBuffer = 16 << 10
 
 // liveLeaves reads the leaves of a survey that hold a live record, a batch ahead
 // of who goes through them, with buffers of its own.
@@ -87,7 +94,12 @@ func (r *liveLeaves) close() {
 // fill reads leaves until the batch is full; last tells that there are no more.
 func (r *liveLeaves) fill(b *leafBatch) (last bool, err error) {
 	b.leaves = b.leaves[:0]
-	for r.leaf < len(r.s.leaves) && len(b.leaves) < liveBatch {
+	for i := range b.bufs {
+		if cap(b.bufs[i]) > keptBuffer {
+			b.bufs[i] = nil
+		}
+	}
+	for bytes := 0; r.leaf < len(r.s.leaves) && len(b.leaves) < liveBatch && bytes < liveBytes; {
 		leaf, first := r.s.leaves[r.leaf], r.ordinal
 		r.leaf++
 		r.ordinal += int(leaf.count)
@@ -100,7 +112,8 @@ func (r *liveLeaves) fill(b *leafBatch) (last bool, err error) {
 		if err != nil {
 			return true, err
 		}
-		*buf = r.p.bufs[0] // it may have grown
+		*buf, r.p.bufs[0] = r.p.bufs[0], nil // it may have grown
+		bytes += len(pg.data)
 		b.leaves = append(b.leaves, liveLeaf{pg, first, int(leaf.count)})
 	}
 	return r.leaf == len(r.s.leaves), nil

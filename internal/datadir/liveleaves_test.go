@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -117,4 +118,61 @@ func liveOneByOne(t *testing.T, s *survey) [][]byte {
 		t.Fatal(err)
 	}
 	return all
+}
+
+// TestLiveLeavesOfLargeValues: what is held at a time is bounded by bytes, however
+// large the values are.
+func TestLiveLeavesOfLargeValues(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "db")
+	f, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	const n, size = 60, 700_000
+	w := newPageWriter(t.Context(), f, 4096, 2, nil)
+	tree := newTreeWriter(w)
+	for rev := int64(2); rev < n+2; rev++ {
+		rec := kvRecord{key: fmt.Appendf(nil, "k%d", rev), value: make([]byte, size), create: rev, mod: rev, version: 1}
+		if err := tree.add(0, revision{main: rev}.bytes(), rec.appendTo(nil)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	root, err := tree.finish()
+	if err == nil {
+		err = finishDB(w, map[string][]byte{string(schema.Key.Name()): bucketRef(root, 0)}, map[string]smallBucket{}, 1)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := openPages(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.close()
+	s, err := takeSurvey(t.Context(), p, 0, false, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &liveLeaves{s: s, keys: s.all[string(schema.Key.Name())]}
+	r.p = pageFile{f: p.f, size: p.size, meta: p.meta}
+	b, seen := &leafBatch{}, 0
+	for last := false; !last; {
+		if last, err = r.fill(b); err != nil {
+			t.Fatal(err)
+		}
+		held := 0
+		for i := range b.bufs {
+			held += cap(b.bufs[i])
+		}
+		if held > liveBytes+2*size+liveBatch*keptBuffer || len(b.leaves) == 0 {
+			t.Fatalf("%d bytes are held for %d leaves", held, len(b.leaves))
+		}
+		for _, l := range b.leaves {
+			seen += l.records
+		}
+	}
+	if seen != n || len(s.leaves) < n/2 {
+		t.Errorf("%d records of %d, %d leaves", seen, n, len(s.leaves))
+	}
 }
