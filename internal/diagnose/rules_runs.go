@@ -153,7 +153,12 @@ func rateBrief(otherwise func(view, sighting) (Confidence, []string), against st
 	}
 }
 
-// findNotEnabled finds services that run and will not be started with the
+// rateNotEnabled: what systemd does not start by itself somebody else may.
+func rateNotEnabled(view, sighting) (Confidence, []string) {
+	return Likely, []string{"another unit that wants it (systemctl list-dependencies --reverse UNIT), or a cluster manager such as pacemaker, may start it"}
+}
+
+// findNotEnabled finds services that run and that systemd will not start with the
 // machine: the next power cut makes an outage of it. "enabled-runtime" lasts
 // until then (systemctl(1), is-enabled).
 func findNotEnabled(v view) []sighting {

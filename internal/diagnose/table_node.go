@@ -26,7 +26,7 @@ func nodeRules() []rule {
 			messages: []string{"open …: no such file or directory"}},
 		{code: ImageMissing, severity: Critical, needs: []Need{NeedLogs, NeedImages}, find: findImageMissing, rate: rateImage, passing: true,
 			messages: []string{"ErrImagePull", "ImagePullBackOff"}, references: []string{"kubernetes/kubernetes#81756", "kubernetes/kubernetes#111796"}},
-		{code: NotEnabled, severity: Warning, needs: []Need{NeedRuns}, find: findNotEnabled, passing: true},
+		{code: NotEnabled, severity: Warning, needs: []Need{NeedRuns}, find: findNotEnabled, rate: rateNotEnabled, passing: true},
 		{code: SandboxReserved, severity: Warning, needs: []Need{NeedLogs}, find: findSigns(cluster.SaidSandboxReserved), rate: rateSign, passing: true,
 			messages: []string{"failed to reserve sandbox name"}, references: []string{"containerd/cri#1014"}},
 	}

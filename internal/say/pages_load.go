@@ -34,8 +34,8 @@ var pagesLoad = map[string]entry{
 		"A service runs that will not start with the machine",
 		"服务在运行，但不会随机器启动"},
 	"finding.service-not-enabled": {
-		"%[1]s: %[2]s runs, but is not enabled: after the next power cut or reboot nobody starts it.",
-		"%[1]s：%[2]s 正在运行，但未设为开机启动：下次断电或重启后不会有人启动它。"},
+		"%[1]s: %[2]s runs, but is not enabled: after the next power cut or reboot systemd does not start it by itself.",
+		"%[1]s：%[2]s 正在运行，但未设为开机启动：下次断电或重启后 systemd 不会自行启动它。"},
 	"repair.service-not-enabled": {
 		"systemctl enable UNIT, now, while all is well; it starts and stops nothing.",
 		"趁现在一切正常，执行 systemctl enable UNIT；它不会启动或停止任何东西。"},
