@@ -39,8 +39,8 @@ func (id ID) decimal() error {
 
 // ReadDecimalID reads an ID that was written as a decimal number, as etcdctl's
 // JSON has it; false for anything else. The error says whether it is exact: one
-// that ends in zeros was rounded by a reader of floating-point numbers, and no
-// member has it.
+// that ends in three zeros was almost certainly rounded by a reader of
+// floating-point numbers (of exact IDs one in a thousand ends so).
 func ReadDecimalID(text string) (ID, bool, error) {
 	v, err := strconv.ParseUint(text, 10, 64)
 	if err != nil || v < 1<<53 {

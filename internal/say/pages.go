@@ -17,8 +17,8 @@ var pageWords = map[string]entry{
 	"page.near":       {"did you mean %[1]s?", "是否指 %[1]s？"},
 	"page.unknown":    {"there is no class %[1]s; `salvor explain` lists all", "没有类别 %[1]s；`salvor explain` 列出全部"},
 
-	"page.id-rounded": {"%[1]s is a member's ID that was rounded to a floating-point number, as jq does: no member has it, and etcd answers \"member not found\". Take the hexadecimal one from `etcdctl member list -w table`",
-		"%[1]s 是被（例如 jq）舍入成浮点数的成员 ID：没有成员拥有它，etcd 会回答 \"member not found\"。请从 `etcdctl member list -w table` 取十六进制 ID"},
+	"page.id-rounded": {"%[1]s looks like a member's ID that was rounded to a floating-point number, as jq does: then no member has it, and etcd answers \"member not found\". Take the hexadecimal one from `etcdctl member list -w table`",
+		"%[1]s 看起来是被（例如 jq）舍入成浮点数的成员 ID：若是如此，没有成员拥有它，etcd 会回答 \"member not found\"。请从 `etcdctl member list -w table` 取十六进制 ID"},
 	"page.id-decimal": {"%[1]s is no class; as a member's ID it is %[2]s in hexadecimal, the form that etcdctl and Salvor take", "%[1]s 不是类别；作为成员 ID，其十六进制为 %[2]s，etcdctl 和 Salvor 都使用这种形式"},
 
 	"need.host":              {"the host answers, and its clock", "主机有应答，及其时钟"},
