@@ -278,7 +278,8 @@ type LiveMember struct {
 // health without a client's protocol.
 type EtcdHealth struct {
 	URL string `json:"url"`
-	// Health is /health: Status, and the reason in etcd's words (3.5 and later).
+	// Health is /health: Status, and the reason in etcd's words. It is unknown where
+	// Live is: without /livez, asking for /health would write to etcd's log.
 	Health Known[HealthAnswer] `json:"health"`
 	// Live and Ready are /livez and /readyz with the checks by name (3.4.29,
 	// 3.5.11 and later; not OK before).

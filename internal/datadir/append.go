@@ -210,11 +210,7 @@ func (a *appender) request(data []byte) (kind, bool, error) {
 // rare applies what is decoded by etcd's own types: leases, compactions,
 // cluster attributes.
 func (a *appender) rare(data []byte) (kind, bool, error) {
-	req := &etcdserverpb.InternalRaftRequest{}
-	if proto.Unmarshal(data, req) != nil {
-		return kindV2, true, nil // as decode has it
-	}
-	k, err := classify(req)
+	req, k, err := unmarshalRequest(data)
 	if err != nil || k != kindRequest {
 		return k, err == nil, nil // the applier tells the error
 	}

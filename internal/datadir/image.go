@@ -108,7 +108,7 @@ func seal(ctx context.Context, part string, r *Report, m *meter) error {
 		return fmt.Errorf("the image that was written does not hold: %w", err)
 	}
 	if len(damage) > 0 {
-		return fmt.Errorf("the image that was written does not hold: %d damages, first at byte %d (%s): the disk is not to be trusted", len(damage), damage[0].Offset, damage[0].What)
+		return fmt.Errorf("the image that was written does not hold: %d damages, first at byte %d (%s): either the disk does not keep what is written to it, or this is a mistake of salvor's; the source is untouched, so try another disk, or another member's db and log", len(damage), damage[0].Offset, damage[0].What)
 	}
 	s.all = db.walked.all
 	if r.Content, err = s.content(ctx, facts.Revision); err != nil {

@@ -133,14 +133,24 @@ func (c crashed) logTail(t *testing.T) {
 	}))(t)
 	v2 := []byte{0x08, 1, 0x12, 2, 0x08, 5} // ID 1, and field 2: a v2 request
 	before34 := []byte{0x08, 1, 0x12, 3, 'P', 'U', 'T'}
+	// What an etcd 3.5 with --enable-v2 logs when it is asked for /health: with a
+	// Val that passes for a put, and a PrevValue that passes for a transaction.
+	health := []byte{
+		0x08, 1, 0x12, 4, 'Q', 'G', 'E', 'T', 0x1a, 0, 0x22, 0, 0x28, 0, 0x32, 0, 0x38, 0, 0x48, 0, 0x50, 0, 0x58, 0,
+		0x60, 0, 0x68, 0, 0x70, 0, 0x78, 0, 0x80, 1, 0,
+	}
 	dir := c.copy(t, c.dir)
-	appendEntries(t, dir, nil, v2, before34, put)
+	before := must(datadir.Inspect(t.Context(), dir, ""))(t)
+	appendEntries(t, dir, nil, v2, before34, health, put)
 	d := must(datadir.Inspect(t.Context(), dir, ""))(t)
-	if l := d.Log.Value; l.LastIndex != c.status.RaftIndex+4 || l.Commit >= l.LastIndex-3 || len(d.Damage) > 0 {
+	if l := d.Log.Value; l.LastIndex != c.status.RaftIndex+5 || l.Commit >= l.LastIndex-4 || len(d.Damage) > 0 {
 		t.Fatalf("log %+v, damage %+v", l, d.Damage)
 	}
+	if was, is := before.Log.Value.RevisionsBeyondDB, d.Log.Value.RevisionsBeyondDB; is != was+1 {
+		t.Errorf("%d revisions beyond the db, and %d with one put more", was, is)
+	}
 	r := must(datadir.Salvage(t.Context(), source(dir), filepath.Join(t.TempDir(), "i"), nil))(t)
-	if r.AboveCommit < 4 || r.V2 != 2 || r.Keys != c.live.Keys+1 || r.Revision != c.live.Revision+1 || r.LastIndex != c.status.RaftIndex+4 {
+	if r.AboveCommit < 5 || r.V2 != 3 || r.Keys != c.live.Keys+1 || r.Revision != c.live.Revision+1 || r.LastIndex != c.status.RaftIndex+5 {
 		t.Errorf("report %+v", r)
 	}
 	appendEntries(t, dir, []byte{0x08, 1, 0xfa, 0xfa, 0x03, 1, 0})

@@ -23,7 +23,6 @@ import (
 	"go.etcd.io/raft/v3/raftpb"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
-	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
@@ -210,13 +209,20 @@ func decode(e *raftpb.Entry) decoded {
 		d.kind = kindEmpty
 		return d
 	}
-	d.req = &etcdserverpb.InternalRaftRequest{}
-	if proto.Unmarshal(e.Data, d.req) != nil {
-		d.kind = kindV2 // a request of the v2 API, as etcd 3.4 and older logged them
-		return d
-	}
-	d.kind, d.err = classify(d.req)
+	d.req, d.kind, d.err = unmarshalRequest(e.Data)
 	return d
+}
+
+// unmarshalRequest decodes a request and tells what it is about; there is none
+// for the v2 API. What cannot be decoded is of the v2 API too (server/etcdserver/
+// server.go of etcd 3.5, applyEntryNormal).
+func unmarshalRequest(data []byte) (*etcdserverpb.InternalRaftRequest, kind, error) {
+	req := &etcdserverpb.InternalRaftRequest{}
+	if isV2(data) || proto.Unmarshal(data, req) != nil {
+		return nil, kindV2, nil
+	}
+	k, err := classify(req)
+	return req, k, err
 }
 
 func (r *replayer) applyDecoded(ctx context.Context, d decoded) (k kind, err error) {
@@ -251,8 +257,7 @@ func (r *replayer) applyDecoded(ctx context.Context, d decoded) (k kind, err err
 }
 
 // classify tells what a request is about. A request of which this version of
-// etcd's packages knows nothing was made by a newer etcd, except for field 2,
-// the v2 API of older ones.
+// etcd's packages knows nothing was made by a newer etcd.
 func classify(req *etcdserverpb.InternalRaftRequest) (kind, error) {
 	if req.ClusterMemberAttrSet != nil || req.DowngradeInfoSet != nil || req.DowngradeVersionTest != nil {
 		return kindMembership, nil
@@ -264,9 +269,6 @@ func classify(req *etcdserverpb.InternalRaftRequest) (kind, error) {
 	})
 	if known {
 		return kindRequest, nil
-	}
-	if n, _, size := protowire.ConsumeTag(req.ProtoReflect().GetUnknown()); size > 0 && n == 2 {
-		return kindV2, nil
 	}
 	return kindRequest, errors.New("the request is unknown to this version: a newer etcd wrote it")
 }

@@ -104,6 +104,7 @@ func wireRecord(b []byte) (kind int64, crc uint32, data []byte, ok bool) {
 // The fields of etcdserverpb.InternalRaftRequest that can make a revision
 // (api/etcdserverpb/raft_internal.proto), and those of a transaction.
 const (
+	fieldV2          = 2
 	fieldPut         = 4
 	fieldDeleteRange = 5
 	fieldTxn         = 6
@@ -116,26 +117,50 @@ const (
 	maxNesting       = 64
 )
 
+// isV2 tells whether a request is one of the API before v3. An etcd up to 3.5
+// logs those as bare messages (api/etcdserverpb/etcdserver.proto, Request), whose
+// second field is the method, such as "QGET", or inside the second field of an
+// InternalRaftRequest, which newer ones have reserved. By their other fields
+// they would pass for a put of no key. A /health that is asked of an etcd 3.4, or
+// of one with --enable-v2, logs one each time.
+func isV2(b []byte) bool {
+	for len(b) > 0 {
+		f, rest, ok := next(b)
+		if !ok {
+			return false
+		}
+		if f.id == fieldV2 && f.bytes {
+			return true
+		}
+		b = rest
+	}
+	return false
+}
+
 // requestWrites tells whether a request can make a revision; one that cannot
 // be decoded cannot.
 func requestWrites(b []byte) bool {
-	writes := false
+	writes, v2 := false, false
 	err := eachField(b, func(field protowire.Number, data []byte) {
 		switch field {
+		case fieldV2:
+			v2 = true
 		case fieldPut, fieldDeleteRange, fieldLeaseRevoke:
 			writes = true
 		case fieldTxn:
 			writes = writes || txnWrites(data, 0)
 		}
 	})
-	return writes && err == nil
+	return writes && !v2 && err == nil
 }
 
 // revokes tells whether a request ends a lease.
 func revokes(b []byte) bool {
-	is := false
-	err := eachField(b, func(field protowire.Number, _ []byte) { is = is || field == fieldLeaseRevoke })
-	return is && err == nil
+	is, v2 := false, false
+	err := eachField(b, func(field protowire.Number, _ []byte) {
+		is, v2 = is || field == fieldLeaseRevoke, v2 || field == fieldV2
+	})
+	return is && !v2 && err == nil
 }
 
 func txnWrites(b []byte, depth int) bool {

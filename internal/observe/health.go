@@ -85,8 +85,11 @@ func environment(pid int, name string) string {
 	return ""
 }
 
-// healthAt asks one URL. Those of before livez and readyz answer them with 404
-// (etcd server/etcdserver/api/etcdhttp/health.go).
+// healthAt asks one URL. Etcds of before livez and readyz, and the client URLs of
+// those with --enable-v2, answer them with 404 (etcd server/etcdserver/api/etcdhttp/
+// health.go, HandleHealth and HandleHealthForV2). The same would try a write of
+// their old API for /health, and a look leaves nothing in anybody's log: they are
+// not asked for it.
 func healthAt(ctx context.Context, base string, files cluster.TLS) cluster.EtcdHealth {
 	h := cluster.EtcdHealth{URL: base}
 	transport, err := transportWith(files)
@@ -110,10 +113,12 @@ func healthAt(ctx context.Context, base string, files cluster.TLS) cluster.EtcdH
 	}
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		h.Health = got(ctx, func() (cluster.HealthAnswer, error) { return healthAnswer(ask("/health")) })
-	})
-	wg.Go(func() {
 		h.Live = got(ctx, func() (cluster.APIHealth, error) { return healthChecks(ask("/livez?verbose")) })
+		if !h.Live.OK {
+			h.Health = cluster.Unknown[cluster.HealthAnswer]("not asked, because /livez is not served: %s", h.Live.Why)
+			return
+		}
+		h.Health = got(ctx, func() (cluster.HealthAnswer, error) { return healthAnswer(ask("/health")) })
 	})
 	wg.Go(func() {
 		h.Ready = got(ctx, func() (cluster.APIHealth, error) { return healthChecks(ask("/readyz?verbose")) })

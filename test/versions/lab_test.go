@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -73,11 +74,15 @@ func (s *server) start(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer log.Close()
-	s.cmd = exec.Command(etcds.Path(t, s.version), "--name", s.name, "--data-dir", s.dir,
+	args := []string{"--name", s.name, "--data-dir", s.dir,
 		"--listen-client-urls", s.client, "--advertise-client-urls", s.client,
 		"--listen-peer-urls", s.peer, "--initial-advertise-peer-urls", s.peer,
 		"--initial-cluster", s.initial, "--initial-cluster-token", s.token, "--initial-cluster-state", "new",
-		"--heartbeat-interval", "50", "--election-timeout", "500", "--logger", "zap", "--log-outputs", "stderr")
+		"--heartbeat-interval", "50", "--election-timeout", "500", "--logger", "zap", "--log-outputs", "stderr"}
+	if s.hasV2() {
+		args = append(args, "--enable-v2") // as kubespray has it
+	}
+	s.cmd = exec.Command(etcds.Path(t, s.version), args...)
 	s.cmd.Env = append(os.Environ(), "ETCD_UNSAFE_NO_FSYNC="+map[bool]string{true: "", false: "true"}[s.version == etcds.V3_4])
 	s.cmd.Stdout, s.cmd.Stderr = log, log
 	if err := s.cmd.Start(); err != nil {
@@ -92,6 +97,26 @@ func (s *server) start(t *testing.T) {
 			t.Logf("etcd %s %s said:\n%s", s.version, s.name, tail(s.log()))
 		}
 	})
+}
+
+// hasV2 tells whether the server has the API before v3.
+func (s *server) hasV2() bool { return s.version < "3.6" }
+
+// asked asks for the server's health, as monitoring does. One that has the v2 API
+// logs a request of it then.
+func (s *server) asked(t *testing.T) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.client+"/health", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res := must(http.DefaultClient.Do(req))(t)
+	defer res.Body.Close()
+	if res.StatusCode != http.StatusOK {
+		t.Fatalf("etcd %s: /health: %s", s.version, res.Status)
+	}
 }
 
 func (s *server) log() string { return s.dir + ".log" }

@@ -73,7 +73,10 @@ func (s *source) salvaged(t *testing.T) {
 	if len(s.report.Damage) > 0 {
 		t.Errorf("%+v", s.report)
 	}
-	t.Logf("%d entries came from the log", s.report.Applied)
+	t.Logf("%d entries came from the log, %d of them of the v2 API", s.report.Applied, s.report.V2)
+	if s.hasV2() && s.report.V2 == 0 {
+		t.Errorf("no request of the v2 API came from the log of etcd %s: the test proves nothing", s.version)
+	}
 	if got := must(datadir.ContentOf(t.Context(), s.image, 0))(t); got != s.content {
 		t.Errorf("image %+v, server %+v", got, s.content)
 	}

@@ -92,7 +92,9 @@ func (s *source) late(t *testing.T) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
+	s.asked(t)
 	small(ctx, t, s.api, 200)
+	s.asked(t)
 }
 
 // small writes a hundred small keys, with deletes and transactions.
