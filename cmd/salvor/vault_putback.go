@@ -302,8 +302,5 @@ func writeOwn(path string, cfg cluster.Config, text []byte, changed bool) error 
 		_, err := config.Save(path, cfg, config.SaveOptions{})
 		return err
 	}
-	if _, err := os.Lstat(path); err == nil {
-		return fs.ErrExist
-	}
-	return durable.WriteFile(path, text, 0o600)
+	return durable.NewFile(path, text, 0o600)
 }

@@ -118,7 +118,7 @@ func recordsAbove(ctx context.Context, p *pageFile, all map[string]bucket, after
 		return errors.New("the db has no bucket \"key\"")
 	}
 	var kv mvccpb.KeyValue
-	return p.eachFrom(ctx, keys, revision{main: after + 1}.bytes(), func(at place, key, value []byte) error {
+	return p.eachFrom(ctx, keys, revision{main: after + 1}.bytes(), p.watching(func(at place, key, value []byte) error {
 		r, err := parseRevision(key)
 		if err != nil {
 			return &defect{p.offset(at), err.Error()}
@@ -131,7 +131,7 @@ func recordsAbove(ctx context.Context, p *pageFile, all map[string]bucket, after
 			return &defect{p.offset(at), fmt.Sprintf("revision %d cannot be decoded: %v", r.main, err)}
 		}
 		return visit(at, revisionOf{r, &kv})
-	})
+	}))
 }
 
 // ChangesSince counts what a stopped member's db or a snapshot file holds above
@@ -147,6 +147,7 @@ func ChangesSince(ctx context.Context, dbPath string, revision int64) (cluster.C
 		return cluster.Changes{}, fmt.Errorf("count changes in %s: %w", dbPath, err)
 	}
 	defer p.close()
+	p.unlock() // an etcd that starts meanwhile does not have to wait
 	p.ahead.on = true
 	all, err := p.buckets(ctx)
 	if err != nil {
@@ -164,6 +165,9 @@ func ChangesSince(ctx context.Context, dbPath string, revision int64) (cluster.C
 		}
 		return nil
 	})
+	if !p.unchanged() && ctx.Err() == nil {
+		err = ErrCommits
+	}
 	if err != nil {
 		return cluster.Changes{}, fmt.Errorf("count changes in %s: %w", dbPath, err)
 	}

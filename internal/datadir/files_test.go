@@ -188,6 +188,26 @@ func keyLeaf(t *testing.T, b []byte, size int) int {
 	return at / size * size
 }
 
+// firstElement: the very first record of a db lies outside of its page. That is
+// damage with a place, and no reason to know nothing of the db.
+func (c crashed) firstElement(t *testing.T) {
+	dir := c.copy(t, c.stopped)
+	b := must(os.ReadFile(dbOf(dir)))(t)
+	leaf := keyLeaf(t, b, int(binary.NativeEndian.Uint32(b[24:])))
+	binary.NativeEndian.PutUint32(b[leaf+16+4:], 1<<31) // where element 0 begins
+	if err := os.WriteFile(dbOf(dir), b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	d, o, err := datadir.InspectObjects(t.Context(), dir, "")
+	defer o.Close()
+	if err != nil || !d.DB.OK || len(d.Damage) == 0 || d.Damage[0].Offset != int64(leaf) {
+		t.Errorf("db %+v, damage %+v, %v", d.DB, d.Damage, err)
+	}
+	if err := o.Each(t.Context(), func([]byte, []byte) error { return nil }); err == nil {
+		t.Error("objects are read from a damaged db")
+	}
+}
+
 // dbFlips flips single bytes all over the db: nothing may panic, and a flip in
 // the structure of a used page must be found.
 func (c crashed) dbFlips(t *testing.T) {

@@ -55,7 +55,7 @@ func inspectDir(ctx context.Context, dataDir, walDir string, how checking) (clus
 		d.Log, d.DB = cluster.Unknown[cluster.Log]("%s", why), cluster.Unknown[cluster.DB]("%s", why)
 		return d, unread(errors.New(why)), nil
 	}
-	objects := inspectDB(ctx, &d, filepath.Join(dataDir, "member", "snap", "db"), how)
+	objects := inspectDB(ctx, &d, effectiveDB(ctx, filepath.Join(dataDir, "member", "snap", "db"), walDir), how)
 	inspectWAL(ctx, &d, objects.inUse)
 	return d, objects, ctx.Err()
 }
@@ -214,7 +214,7 @@ func logFacts(l *walLog, db cluster.Known[cluster.DB]) cluster.Log {
 	log := cluster.Log{
 		Segments: l.segments, Whole: l.whole,
 		Term: l.hard.GetTerm(), Vote: cluster.ID(l.hard.GetVote()), Commit: l.hard.GetCommit(),
-		SnapshotIndex: l.snapshot.GetIndex(), LastIndex: first.last(), LastTerm: first.baseTerm,
+		SnapshotIndex: l.snapshot(), LastIndex: first.last(), LastTerm: first.baseTerm,
 	}
 	if first.count() > 0 {
 		log.FirstIndex, log.LastTerm = first.base+1, first.at(first.last()).term

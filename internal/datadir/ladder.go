@@ -318,7 +318,7 @@ func (c *ladder) structure(found checked, applied uint64) {
 			}
 		}
 		note += fmt.Sprintf("; %d segments of the log", len(c.log.segments))
-		if snap := c.log.snapshot.GetIndex(); snap > applied && len(found.defects) == 0 {
+		if snap := c.log.snapshot(); snap > applied && len(found.defects) == 0 {
 			damage = append(damage, cluster.Damage{Kind: cluster.DamageDB, File: c.report.DB, Offset: -1, What: fmt.Sprintf(
 				"the db has applied entry %d, but the log's newest snapshot is of entry %d: it is an older db, and etcd refuses to start from it; `salvor snapshot salvage` replays the log, where that goes back far enough", applied, snap)})
 		}

@@ -17,9 +17,22 @@ import (
 // though it is read beside who goes through it; and what ends the reading, at
 // any place, is told.
 func TestLiveLeavesInOrder(t *testing.T) {
-	_, s := surveyed(t)
+	t.Run("dense", func(t *testing.T) {
+		_, s := surveyed(t)
+		liveInOrder(t, s)
+	})
+	t.Run("sparse", func(t *testing.T) {
+		_, s := sparse(t)
+		if !newLiveLeaves(s).sparse {
+			t.Fatalf("%d bytes of %d are live: the test proves nothing", s.bytes, s.p.size)
+		}
+		liveInOrder(t, s)
+	})
+}
+
+func liveInOrder(t *testing.T, s *survey) {
 	want := liveOneByOne(t, s)
-	if len(s.leaves) < 5*liveBatch || len(want) < 10_000 || len(want) != int(s.keys) {
+	if s.p.size < 5*liveBytes || len(want) < 10_000 || len(want) != int(s.keys) {
 		t.Fatalf("%d leaves, %d live, %d keys: the test proves nothing", len(s.leaves), len(want), s.keys)
 	}
 	enough := errors.New("enough")
@@ -51,15 +64,20 @@ func TestLiveLeavesInOrder(t *testing.T) {
 // TestLiveLeavesOfADamagedFile: what lies before a page that was overwritten is
 // given, and then the place of the damage.
 func TestLiveLeavesOfADamagedFile(t *testing.T) {
-	path, s := surveyed(t)
-	bad := s.leaves[3*liveBatch+7].page
-	before := 0
-	for _, at := range places(t, s) {
-		if at.page == uint64(bad) {
-			break
-		}
-		before++
-	}
+	t.Run("dense", func(t *testing.T) {
+		path, s := surveyed(t)
+		liveOfADamagedFile(t, path, s)
+	})
+	t.Run("sparse", func(t *testing.T) {
+		path, s := sparse(t)
+		liveOfADamagedFile(t, path, s)
+	})
+}
+
+func liveOfADamagedFile(t *testing.T, path string, s *survey) {
+	all := places(t, s)
+	bad := all[len(all)/2].page
+	before := slices.IndexFunc(all, func(at place) bool { return at.page == bad })
 	f, err := os.OpenFile(path, os.O_WRONLY, 0)
 	if err == nil {
 		_, err = f.WriteAt(make([]byte, 16), int64(bad)*4096)
@@ -154,25 +172,66 @@ func TestLiveLeavesOfLargeValues(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &liveLeaves{s: s, keys: s.all[string(schema.Key.Name())]}
-	r.p = pageFile{f: p.f, size: p.size, meta: p.meta}
-	b, seen := &leafBatch{}, 0
+	r := newLiveLeaves(s)
+	defer r.close()
+	b, seen := &liveRecords{}, 0
 	for last := false; !last; {
 		if last, err = r.fill(b); err != nil {
 			t.Fatal(err)
 		}
-		held := 0
-		for i := range b.bufs {
-			held += cap(b.bufs[i])
+		if held := cap(b.bytes); held > 2*(liveBytes+size) || len(b.list) == 0 {
+			t.Fatalf("%d bytes are held for %d records", held, len(b.list))
 		}
-		if held > liveBytes+2*size+liveBatch*keptBuffer || len(b.leaves) == 0 {
-			t.Fatalf("%d bytes are held for %d leaves", held, len(b.leaves))
-		}
-		for _, l := range b.leaves {
-			seen += l.records
-		}
+		seen += len(b.list)
 	}
 	if seen != n || len(s.leaves) < n/2 {
 		t.Errorf("%d records of %d, %d leaves", seen, n, len(s.leaves))
 	}
+}
+
+// sparse makes a db of 11,000 keys with many larger values before them, and
+// surveys it.
+func sparse(t *testing.T) (path string, s *survey) {
+	t.Helper()
+	path = filepath.Join(t.TempDir(), "db")
+	f, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	const keys, revisions = 11_000, 60_000
+	w := newPageWriter(t.Context(), f, 4096, 2, nil)
+	tree := newTreeWriter(w)
+	create, version := map[int64]int64{}, map[int64]int64{}
+	for rev := int64(2); rev < revisions+2; rev++ {
+		k := rev * rev % keys
+		if rev > revisions-keys {
+			k = rev % keys
+		}
+		if version[k]++; version[k] == 1 {
+			create[k] = rev
+		}
+		value := bytes.Repeat([]byte{byte(rev)}, int(rev*7919%2400))
+		rec := kvRecord{key: fmt.Appendf(nil, "k%d", k), value: value, create: create[k], mod: rev, version: version[k]}
+		if err := tree.add(0, revision{main: rev}.bytes(), rec.appendTo(nil)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	root, err := tree.finish()
+	if err == nil {
+		err = finishDB(w, map[string][]byte{string(schema.Key.Name()): bucketRef(root, 0)}, map[string]smallBucket{}, 1)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := openPages(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(p.close)
+	p.ahead.on = true
+	if s, err = takeSurvey(t.Context(), p, 0, false, ""); err != nil {
+		t.Fatal(err)
+	}
+	return path, s
 }

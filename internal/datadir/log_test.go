@@ -157,6 +157,15 @@ func (c crashed) logTail(t *testing.T) {
 	if _, err := datadir.Salvage(t.Context(), source(dir), filepath.Join(t.TempDir(), "i"), nil); err == nil || !strings.Contains(err.Error(), "newer etcd") {
 		t.Errorf("an unknown request: %v", err)
 	}
+	dir = c.copy(t, c.dir)
+	appendEntries(t, dir, []byte{0xa2, 0x06, 0x05, 0x08, 7, 0x12, 1, 0xff, 0x22, 5, 0x0a, 1, 'a', 0x12, 0}) // of a user "\xff"
+	if r, err := datadir.Salvage(t.Context(), source(dir), filepath.Join(t.TempDir(), "i"), nil); err != nil || r.V2 != 0 || r.Revision != c.live.Revision+1 {
+		t.Errorf("a write of a user whose name is no UTF-8: %+v, %v", r, err)
+	}
+	appendEntries(t, dir, []byte{0x08, 7, 0x42, 1, 0xff}) // a lease of no sense
+	if r, err := datadir.Salvage(t.Context(), source(dir), filepath.Join(t.TempDir(), "i"), nil); err == nil || !strings.Contains(err.Error(), "cannot be decoded") {
+		t.Errorf("a request that cannot be decoded: %+v, %v", r, err)
+	}
 }
 
 // otherHistory refuses a log whose entries are not those that the db
@@ -240,6 +249,14 @@ func TestOverwrittenEntries(t *testing.T) {
 		t.Errorf("etcd reads %v, %v", es, err)
 	}
 	if err := w.SaveSnapshot(&walpb.Snapshot{Index: proto.Uint64(100), Term: proto.Uint64(3), ConfState: &raftpb.ConfState{}}); err != nil {
+		t.Fatal(err)
+	}
+	l = must(datadir.Inspect(t.Context(), dir, ""))(t).Log.Value
+	if l.FirstIndex != 1 || l.LastIndex != 4 || l.LastTerm != 2 || l.SnapshotIndex != 0 || !l.Whole {
+		t.Errorf("behind a leader's snapshot that was not committed: %+v", l)
+	}
+	save(3, 100, nil)
+	if err := w.Sync(); err != nil {
 		t.Fatal(err)
 	}
 	l = must(datadir.Inspect(t.Context(), dir, ""))(t).Log.Value

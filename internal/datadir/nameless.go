@@ -5,12 +5,17 @@ import (
 	"fmt"
 	"os"
 
+	"github.com/salvor-project/salvor/internal/durable"
 	"golang.org/x/sys/unix"
 )
 
 // onDisk is where large temporary files go when the usual folder for them lies
 // in memory (file-hierarchy(7)).
 const onDisk = "/var/tmp"
+
+// namelessRoom is how many bytes have to be free for a temporary file to be begun:
+// nobody's last room is taken for a look.
+const namelessRoom = 256 << 20
 
 // nameless makes a temporary file that goes with its process, in dir or, where
 // that is empty, in the system's folder for them.
@@ -20,6 +25,9 @@ func nameless(dir string) (*os.File, error) {
 		if os.Getenv("TMPDIR") == "" && inMemory(dir) && !inMemory(onDisk) {
 			dir = onDisk
 		}
+	}
+	if err := durable.Room(dir, namelessRoom); err != nil {
+		return nil, fmt.Errorf("make a temporary file (TMPDIR says where): %w", err)
 	}
 	if f, err := os.OpenFile(dir, os.O_RDWR|unix.O_TMPFILE, 0o600); err == nil {
 		return f, nil

@@ -195,9 +195,10 @@ func (p *pageFile) watching(visit visitor) visitor {
 	if !p.inUse && !p.unlocked {
 		return visit
 	}
-	leaves := 0
+	leaves, leaf := 0, uint64(0)
 	return func(at place, key, value []byte) error {
-		if at.index == 0 {
+		if at.page != leaf {
+			leaf = at.page
 			if leaves++; leaves%watchEvery == 0 && !p.unchanged() {
 				return ErrCommits
 			}

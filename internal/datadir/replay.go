@@ -214,12 +214,16 @@ func decode(e *raftpb.Entry) decoded {
 }
 
 // unmarshalRequest decodes a request and tells what it is about; there is none
-// for the v2 API. What cannot be decoded is of the v2 API too (server/etcdserver/
-// server.go of etcd 3.5, applyEntryNormal).
+// for the v2 API. An etcd up to 3.5 takes whatever it cannot decode for one of that
+// API (server/etcdserver/server.go, applyEntryNormal); but those are known by isV2,
+// and what else cannot be decoded is a write that would be lost in silence.
 func unmarshalRequest(data []byte) (*etcdserverpb.InternalRaftRequest, kind, error) {
 	req := &etcdserverpb.InternalRaftRequest{}
-	if isV2(data) || proto.Unmarshal(data, req) != nil {
+	if isV2(data) {
 		return nil, kindV2, nil
+	}
+	if err := proto.Unmarshal(data, req); err != nil {
+		return nil, kindRequest, fmt.Errorf("the request cannot be decoded: %w", err)
 	}
 	k, err := classify(req)
 	return req, k, err

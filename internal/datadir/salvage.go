@@ -90,6 +90,7 @@ func told[R any](what string, progress func(done, total int64), do func(func(don
 }
 
 func salvage(ctx context.Context, s Source, out string, progress func(done, total int64)) (Report, error) {
+	s.DB = effectiveDB(ctx, s.DB, s.WALDir)
 	source, err := identify(s)
 	if err != nil {
 		return Report{}, err
@@ -298,9 +299,9 @@ func revokedLease(data []byte) int64 {
 // before the db adds nothing, which is no error.
 func gap(l *walLog, applied uint64) error {
 	for _, r := range l.runs {
-		if r.count() > 0 && r.base > applied {
-			return fmt.Errorf("the db has applied entry %d, but the log goes on only with entry %d: entries %d to %d are missing; use the db of a member that is further, or a longer log",
-				applied, r.base+1, applied+1, r.base)
+		if r.base > applied {
+			return fmt.Errorf("the db has applied entry %d, but the log goes on only behind entry %d: entries %d to %d are missing; use the db of a member that is further, or a longer log",
+				applied, r.base, applied+1, r.base)
 		}
 	}
 	return nil

@@ -105,7 +105,7 @@ func (s *survey) visitor(phantom bool) visitor {
 		if at.page > math.MaxUint32 || s.records == math.MaxUint32-1 {
 			return fmt.Errorf("the db is too large: page %d, %d records", at.page, s.records)
 		}
-		if at.index == 0 {
+		if n := len(s.leaves); n == 0 || s.leaves[n-1].page != uint32(at.page) { // the first element may be damaged
 			s.leaves = append(s.leaves, leafSpan{page: uint32(at.page)})
 		}
 		s.leaves[len(s.leaves)-1].count++

@@ -39,7 +39,11 @@ type walLog struct {
 	modified time.Time
 	metadata []byte
 	hard     raftpb.HardState
-	snapshot walpb.Snapshot
+	// snapshots are the indexes of the snapshot records, in the log's order.
+	snapshots []uint64
+	// left is the run that a snapshot record has put an end to, for as long as
+	// nothing shows that etcd went on from that record; nil when there is none.
+	left *run
 	// runs has one element more than there are cuts; the last may be empty.
 	runs   []run
 	damage []cluster.Damage
@@ -73,6 +77,7 @@ func readWAL(ctx context.Context, dir string, live bool) (*walLog, error) {
 		}
 		l.segment(n, i == len(names)-1, live, &c)
 	}
+	l.goBack()
 	l.doubt()
 	l.buf = nil
 	return l, nil
@@ -113,7 +118,13 @@ func (l *walLog) hurt(kind cluster.DamageKind, file string, off int64, what stri
 
 // cut begins a new run: what follows is not connected to what came before.
 func (l *walLog) cut() {
-	l.runs[len(l.runs)-1].commit = l.hard.GetCommit()
+	last := len(l.runs) - 1
+	l.runs[last].commit = l.hard.GetCommit()
+	if l.left != nil { // what would have told which of the two holds is lost
+		l.left.commit = l.hard.GetCommit()
+		l.runs = append(l.runs[:last], *l.left, l.runs[last])
+		l.left = nil
+	}
 	l.runs = append(l.runs, run{})
 }
 
@@ -219,6 +230,9 @@ func (l *walLog) record(f frame) error {
 		}
 		proto.Reset(&l.hard)
 		proto.Merge(&l.hard, &s)
+		if l.left != nil && l.hard.GetCommit() >= l.runs[len(l.runs)-1].base {
+			l.left = nil
+		}
 	case wal.SnapshotType:
 		var s walpb.Snapshot
 		if err := proto.Unmarshal(f.data, &s); err != nil {
@@ -232,16 +246,38 @@ func (l *walLog) record(f frame) error {
 }
 
 // takeSnapshot notes a snapshot record. One above the last entry is a snapshot
-// that a leader sent: the log begins anew behind it.
+// that a leader sent: the log begins anew behind it, if etcd lived to save that
+// this is so (see goBack).
 func (l *walLog) takeSnapshot(s *walpb.Snapshot) {
-	if s.GetIndex() >= l.snapshot.GetIndex() {
-		proto.Reset(&l.snapshot)
-		proto.Merge(&l.snapshot, s)
-	}
+	l.snapshots = append(l.snapshots, s.GetIndex())
 	r := &l.runs[len(l.runs)-1]
 	if s.GetIndex() > r.last() || (r.count() == 0 && s.GetIndex() == r.base) {
+		if before := *r; l.left == nil && before.last() > 0 && s.GetIndex() > l.hard.GetCommit() {
+			l.left = &before
+		}
 		*r = run{base: s.GetIndex(), baseTerm: s.GetTerm()}
 	}
+}
+
+// goBack takes up the run that a snapshot record has put an end to. The record is
+// written before the HardState that commits it; an etcd that ended in between
+// passes over the record and goes on from what it had (server/storage/wal/wal.go,
+// ValidSnapshotEntries).
+func (l *walLog) goBack() {
+	if l.left != nil {
+		l.runs[len(l.runs)-1], l.left = *l.left, nil
+	}
+}
+
+// snapshot is the index of the snapshot record that etcd would start from: the
+// last that was committed; 0 when there is none.
+func (l *walLog) snapshot() uint64 {
+	for _, index := range slices.Backward(l.snapshots) {
+		if index <= l.hard.GetCommit() {
+			return index
+		}
+	}
+	return 0
 }
 
 // takeEntry adds an entry to the current run. An entry with an index that the
@@ -262,6 +298,12 @@ func (l *walLog) takeEntry(f frame) error {
 		ref.writes, ref.revokes = requestWrites(e.data), revokes(e.data)
 	}
 	r := &l.runs[len(l.runs)-1]
+	if l.left != nil {
+		if ref.index != r.base+1 {
+			l.goBack()
+		}
+		l.left = nil
+	}
 	switch {
 	case r.count() == 0 && (r.base == 0 || ref.index != r.base+1):
 		*r = run{base: ref.index - 1}

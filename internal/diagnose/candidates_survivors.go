@@ -122,7 +122,7 @@ func revisionAt(db memberView, index uint64) int64 {
 // member's, since the entries are the same on all. It must reach up to where
 // the log begins.
 func (v view) dbFor(m memberView) (memberView, bool) {
-	if usableDB(m) {
+	if usableDB(m) && !behindItsLog(m) {
 		return m, true
 	}
 	if !m.facts.Disk.Value.Log.OK {
@@ -136,7 +136,7 @@ func (v view) dbFor(m memberView) (memberView, bool) {
 			continue
 		}
 		ci := o.facts.Disk.Value.DB.Value.ConsistentIndex
-		if ci+1 < log.FirstIndex || ci > log.LastIndex {
+		if before(ci, log) || ci > log.LastIndex {
 			continue
 		}
 		if !found || ci > best.facts.Disk.Value.DB.Value.ConsistentIndex {
@@ -144,4 +144,17 @@ func (v view) dbFor(m memberView) (memberView, bool) {
 		}
 	}
 	return best, found
+}
+
+// behindItsLog tells that the log of a member goes on only behind what its own db
+// has applied: a leader's snapshot stands between them.
+func behindItsLog(m memberView) bool {
+	d := m.facts.Disk.Value
+	return d.DB.OK && d.Log.OK && before(d.DB.Value.ConsistentIndex, d.Log.Value)
+}
+
+// before tells whether entries are missing between an applied index and a log. One
+// without entries ends with the snapshot from which it would go on.
+func before(applied uint64, log cluster.Log) bool {
+	return applied+1 < log.FirstIndex || log.FirstIndex == 0 && applied < log.LastIndex
 }

@@ -14,6 +14,22 @@ import (
 // WriteFile replaces path with data, whole or not at all. The folder must
 // exist.
 func WriteFile(path string, data []byte, mode fs.FileMode) error {
+	return write(path, data, mode, os.Rename)
+}
+
+// NewFile is WriteFile for a name that nobody has: the error is fs.ErrExist where
+// somebody does, and what is there stays. It needs a file system with hard links.
+func NewFile(path string, data []byte, mode fs.FileMode) error {
+	return write(path, data, mode, func(from, to string) error {
+		if err := os.Link(from, to); err != nil {
+			return err
+		}
+		return os.Remove(from)
+	})
+}
+
+// write makes a file beside path and puts it in its place.
+func write(path string, data []byte, mode fs.FileMode, place func(from, to string) error) error {
 	dir := filepath.Dir(path)
 	f, err := os.CreateTemp(dir, "."+filepath.Base(path)+".*")
 	if err != nil {
@@ -22,7 +38,7 @@ func WriteFile(path string, data []byte, mode fs.FileMode) error {
 	_, err = f.Write(data)
 	err = errors.Join(err, f.Chmod(mode), f.Sync(), f.Close())
 	if err == nil {
-		err = os.Rename(f.Name(), path)
+		err = place(f.Name(), path)
 	}
 	if err != nil {
 		return errors.Join(fmt.Errorf("write %s: %w", path, err), os.Remove(f.Name()))

@@ -1,6 +1,8 @@
 package durable
 
 import (
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -21,6 +23,23 @@ func TestWriteFileReplacesWhole(t *testing.T) {
 	info, err := os.Stat(path)
 	if err != nil || info.Mode().Perm() != 0o640 {
 		t.Fatalf("mode %v, %v; want 0640", info.Mode(), err)
+	}
+}
+
+// TestNewFileReplacesNothing: what is there stays, and nothing lies beside it.
+func TestNewFileReplacesNothing(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "f")
+	if err := NewFile(path, []byte("first"), 0o640); err != nil {
+		t.Fatal(err)
+	}
+	if err := NewFile(path, []byte("second"), 0o600); !errors.Is(err, fs.ErrExist) {
+		t.Errorf("over a file: %v", err)
+	}
+	b, err := os.ReadFile(path)
+	entries, _ := os.ReadDir(dir)
+	if err != nil || string(b) != "first" || len(entries) != 1 {
+		t.Errorf("read %q, %v, beside %v", b, err, entries)
 	}
 }
 

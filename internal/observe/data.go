@@ -132,15 +132,14 @@ func (m machine) dataInUse(ctx context.Context, c cluster.Member, state *running
 func lookAt(ctx context.Context, m cluster.Member, inspect func(ctx context.Context, dataDir, walDir string) (cluster.DataDir, *datadir.Objects, error)) look {
 	return inTime(ctx, look{disk: cluster.Unknown[cluster.DataDir](late)}, func() look {
 		d, objects, err := inspect(ctx, m.DataDir, m.WALDir)
+		if err == nil {
+			place(&d, m)
+			d.Barred = barred(ctx, m)
+		}
 		if ctx.Err() != nil {
 			objects.Close() // nobody may be there any more to do it
 		}
-		l := look{disk: plainly(ctx, cluster.From(d, err)), objects: objects, err: err}
-		if err == nil {
-			place(&l.disk.Value, m)
-			l.disk.Value.Barred = barred(ctx, m)
-		}
-		return l
+		return look{disk: plainly(ctx, cluster.From(d, err)), objects: objects, err: err}
 	})
 }
 

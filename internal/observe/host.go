@@ -89,10 +89,14 @@ func (h machine) member(ctx context.Context, m cluster.Member, tls cluster.TLS) 
 		f.Certificates = inTime(ctx, []cluster.Known[cluster.Certificate]{cluster.Unknown[cluster.Certificate](late)},
 			func() []cluster.Known[cluster.Certificate] { return certificates(ctx, m, tls) })
 	})
-	wg.Go(func() { f.Space = got(ctx, func() (cluster.Space, error) { return memberSpace(ctx, m.DataDir) }) })
+	wg.Go(func() {
+		f.Space = got(ctx, func() (cluster.Space, error) { return memberSpace(ctx, m.DataDir, state) })
+	})
 	wg.Go(func() { f.Mount = fact(ctx, func() cluster.Known[cluster.FileSystem] { return mountOf(m) }) })
 	if m.WALDir != "" {
-		wg.Go(func() { f.WALSpace = got(ctx, func() (cluster.Space, error) { return memberSpace(ctx, m.WALDir) }) })
+		wg.Go(func() {
+			f.WALSpace = got(ctx, func() (cluster.Space, error) { return memberSpace(ctx, m.WALDir, state) })
+		})
 	}
 	wg.Go(func() {
 		f.Metrics = got(ctx, func() (cluster.EtcdMetrics, error) { return metrics(ctx, m, tls) })
@@ -109,10 +113,11 @@ func (h machine) member(ctx context.Context, m cluster.Member, tls cluster.TLS) 
 const syncBudget = 2 * time.Second
 
 // memberSpace measures the file system of a member's folder, and asks it whether
-// it still takes writes.
-func memberSpace(ctx context.Context, dir string) (cluster.Space, error) {
+// it still takes writes, if the member's etcd is not there to do so: an etcd whose
+// writes fail ends by itself, and one with a slow disk must not wait for a look.
+func memberSpace(ctx context.Context, dir string, state *running) (cluster.Space, error) {
 	s, err := space(dir)
-	if err == nil && !s.ReadOnly {
+	if err == nil && !s.ReadOnly && !state.runs() {
 		ctx, cancel := context.WithTimeout(ctx, syncBudget)
 		defer cancel()
 		s.ReadOnly = inTime(ctx, false, func() bool { return refusesSync(s.Path) })

@@ -3,6 +3,7 @@ package observe
 import (
 	"context"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -57,12 +58,7 @@ func (m machine) objects(ctx context.Context, k cluster.Known[cluster.Kubernetes
 	if conf == "" || !m.real() && !m.asks {
 		return cluster.Known[cluster.APIObjects]{}
 	}
-	server := ""
-	for _, a := range apis {
-		if a.Layer == cluster.LayerHTTP && (a.Ready.OK || a.Refused != 0) && (server == "" || a.Direct) {
-			server = a.URL
-		}
-	}
+	server := bestServer(apis)
 	if server == "" {
 		return cluster.Unknown[cluster.APIObjects]("no API server answers from here")
 	}
@@ -74,6 +70,32 @@ func (m machine) objects(ctx context.Context, k cluster.Known[cluster.Kubernetes
 	ctx, cancel := context.WithTimeout(ctx, objectsBudget)
 	defer cancel()
 	return cluster.Is(m.askObjects(ctx, c, server, control))
+}
+
+// bestServer is the API server to ask: one that says how it is, before one that wants
+// to know who asks, before one that has turned a question away; and the server
+// itself before a balancer.
+func bestServer(apis []cluster.APIServer) string {
+	server, best := "", 0
+	for _, a := range apis {
+		rank := 0
+		switch {
+		case a.Layer != cluster.LayerHTTP:
+		case a.Ready.OK:
+			rank = 6
+		case a.Refused == http.StatusTooManyRequests:
+			rank = 2
+		case a.Refused != 0:
+			rank = 4
+		}
+		if rank > 0 && a.Direct {
+			rank++
+		}
+		if rank > best {
+			server, best = a.URL, rank
+		}
+	}
+	return server
 }
 
 // credentialFile picks a kubeconfig of this machine: an administrator's on a
