@@ -10,6 +10,10 @@ type NodeFacts struct {
 	FileSystems []Known[FileSystem] `json:"fileSystems,omitempty"`
 	// Addresses are the IP addresses of the machine's interfaces.
 	Addresses Known[[]string] `json:"addresses"`
+	// Quiet are those of Addresses for which the machine does not answer its
+	// neighbours, because they are on a loopback or dummy device: many machines may
+	// have the same.
+	Quiet []string `json:"quiet,omitempty"`
 	// Kernel are the causes that the kernel's messages name.
 	Kernel Known[[]Sign] `json:"kernel"`
 	// Logs are the causes that the components' own logs name, by component.

@@ -56,13 +56,19 @@ func (v view) advice(d Diagnosis) (allowed, forbidden []Advice) {
 		if c, ok := d.Chosen(); ok {
 			allow(ActRestore, c.place())
 		}
-		if _, ok := v.silence(); ok || d.Level.Data == DUnknown {
+		if _, ok := v.silence(); ok || d.Level.Data == DUnknown && v.vaultHides() {
 			allow(ActReachVault)
 		}
+		if places := v.unreadPlaces(); len(places) > 0 {
+			allow(ActReadRest, some(places))
+		}
 	case NoSpace:
-		if has(d.Findings, QuotaFullOfData) {
+		switch {
+		case has(d.Findings, DiskFull): // a defragmentation writes a second db
+			allow(ActFreeSpace)
+		case has(d.Findings, QuotaFullOfData):
 			allow(ActRaiseQuota)
-		} else {
+		default:
 			allow(ActCompact)
 		}
 		forbid(ActDisarmFirst, "rearms")
@@ -97,7 +103,8 @@ func (v view) advice(d Diagnosis) (allowed, forbidden []Advice) {
 		forbidden = append(forbidden, Advice{ActWrong, say.New("wrong." + string(c.Code))})
 	}
 	v.forbidRestore(d, forbid)
-	if d.Scenario != Healthy && d.Level.Data != D2 && d.Level.Data != D3 {
+	_, remains := d.Remains()
+	if d.Scenario != Healthy && d.Level.Data != D2 && (d.Level.Data != D3 || remains) {
 		forbid(ActForceNew, "tail")
 		forbid(ActWipe, "evidence")
 	}
@@ -107,8 +114,8 @@ func (v view) advice(d Diagnosis) (allowed, forbidden []Advice) {
 // allowSight says how to see what could not be seen.
 func (v view) allowSight(d Diagnosis, allow func(a string, args ...any)) {
 	away, opaque := slices.Concat(v.awayNames(), v.strangerNames()), v.opaqueNames()
-	if len(away)+len(opaque) == 0 && d.Scenario == Unreachable {
-		opaque = v.hidden() // all serve
+	if hidden := v.hidden(); v.alive && len(hidden) > 0 && d.Scenario == Unreachable {
+		opaque = hidden // all serve
 	}
 	if len(away) > 0 && d.Scenario == Unreachable { // else the host's finding says it
 		allow(ActReachHosts, strings.Join(away, ", "))

@@ -34,6 +34,9 @@ func (v view) snapshots(highest cluster.Known[int64]) []Candidate {
 func (v view) snapshot(h cluster.HostFacts, s cluster.SnapshotFacts, highest cluster.Known[int64]) Candidate {
 	c := Candidate{ID: fmt.Sprintf("snapshot:%s:%s", h.Name, s.Path), Kind: FromSnapshot, Host: h.Name,
 		Path: s.Path, SHA256: s.SHA256, At: s.Modified, Integrity: Sound}
+	if unreadSnapshot(s) {
+		return c.refuse(say.New("candidate.unread", s.DB.Why))
+	}
 	if !s.DB.OK {
 		return c.refuse(say.New("candidate.no-snapshot", s.DB.Why))
 	}

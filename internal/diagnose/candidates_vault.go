@@ -111,7 +111,11 @@ func (v view) earlier(b cluster.BackupFacts) bool {
 // a doubt on each.
 func (v view) kept(highest cluster.Known[int64]) []Candidate {
 	out := append(v.snapshots(highest), v.vaulted(highest)...)
-	if doubt, ok := v.silence(); ok {
+	doubt, doubted := v.silence()
+	if places := v.unreadPlaces(); !doubted && len(places) > 0 {
+		doubt, doubted = say.New("candidate.places-unread", some(places)), true
+	}
+	if doubted {
 		for i := range out {
 			out[i].Loss.Doubt = &doubt
 		}

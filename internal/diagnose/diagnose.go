@@ -35,7 +35,7 @@ func Diagnose(f cluster.Facts) Diagnosis {
 	d.Level = v.level(d)
 	d.Summary = v.summary(d)
 	d.Allowed, d.Forbidden = v.advice(d)
-	d.Next = next(d, v.rightsMissing())
+	d.Next = v.next(d, v.rightsMissing())
 	return d
 }
 

@@ -36,7 +36,7 @@ func (v view) data(d Diagnosis) Data {
 	if c, ok := d.Chosen(); ok && c.stored() {
 		return D2
 	}
-	if v.vaultHides() {
+	if v.vaultHides() || v.perhapsNewer() {
 		return DUnknown // what did not answer is not lost
 	}
 	return D3

@@ -19,6 +19,38 @@ func withoutLogs(w *stories.World) *stories.World {
 	return w
 }
 
+// TestUnreadSnapshotsAreNotLost: as long as snapshots may lie where nobody could
+// look, nothing is given up and no remains are pressed for.
+func TestUnreadSnapshotsAreNotLost(t *testing.T) {
+	place := func(w *stories.World) {
+		w.Facts.Config.Snapshots = []cluster.SnapshotPlace{{Host: "hm1", Path: "/mnt/nfs"}}
+		w.Node("m1").Places = []cluster.BackupPlace{{Path: "/mnt/nfs", Files: cluster.Unknown[int]("no such file or directory")}}
+	}
+	for name, unread := range map[string]func(*stories.World){
+		"a place that is not mounted": place,
+		"a host out of reach":         func(w *stories.World) { w.Facts.Config.Snapshots = []cluster.SnapshotPlace{{Host: "nas", Path: "/b"}} },
+		"a file that took too long": func(w *stories.World) {
+			w.Facts.Hosts[0].Snapshots = []cluster.SnapshotFacts{{Path: "/b/x.db", DB: cluster.Unknown[cluster.DB]("not finished in time")}}
+		},
+	} {
+		w := withoutLogs(stories.Serving().Dead("m1", "m2", "m3").Damaged("m1", cluster.DamageDB).Damaged("m2", cluster.DamageDB).Damaged("m3", cluster.DamageDB))
+		unread(w)
+		d := diagnose.Diagnose(w.Facts)
+		if d.Level.Data != diagnose.DUnknown || strings.Contains(d.Next, "remains") || !allows(d, diagnose.ActReadRest) || !forbids(d, diagnose.ActWipe) {
+			t.Errorf("%s: %s, next %q, allowed %v, forbidden %v: %s", name, d.Level, d.Next, d.Allowed, d.Forbidden, d.Summary)
+		}
+		w.Snapshot(900)
+		d = diagnose.Diagnose(w.Facts)
+		if c, ok := d.Chosen(); !ok || d.Level.Data != diagnose.D2 || c.Loss.Doubt == nil || !strings.Contains(c.Loss.Doubt.String(), "may be newer") {
+			t.Errorf("%s, beside an older one: %s, %+v", name, d.Level, c)
+		}
+	}
+	d := diagnose.Diagnose(withoutLogs(stories.Serving().Dead("m1", "m2", "m3").Damaged("m1", cluster.DamageDB).Damaged("m2", cluster.DamageDB).Damaged("m3", cluster.DamageDB)).Facts)
+	if d.Level.Data != diagnose.D3 || !forbids(d, diagnose.ActWipe) {
+		t.Errorf("remains alone: %s, forbidden %v", d.Level, d.Forbidden)
+	}
+}
+
 // TestRemainsAreNeverChosen: a broken db, or one without its log, is offered
 // where nothing else is usable; it is chosen only by whoever names it.
 func TestRemainsAreNeverChosen(t *testing.T) {

@@ -124,10 +124,14 @@ func (v view) findings() []Finding {
 	return out
 }
 
+// meek are the classes that explain nothing for certain as long as they are only
+// possible: what they would silence may have quite another cause.
+func meek(c Code) bool { return c == OutOfMemory || c == AddressOnTwoHosts }
+
 func (v view) causedBy(found []Finding, f Finding, cause Code) bool {
 	host := v.hostOf(f.Subject)
 	for _, o := range found {
-		if o.Code != cause {
+		if o.Code != cause || meek(cause) && o.Confidence == Possible && f.Confidence == Certain {
 			continue
 		}
 		if h := v.hostOf(o.Subject); h == "" || host == "" || h == host {

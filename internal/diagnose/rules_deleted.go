@@ -54,20 +54,42 @@ func (v view) lastKept() (backup, bool) {
 
 // perhapsNewer tells that snapshots lie, or may lie, where they could not be
 // read.
-func (v view) perhapsNewer() bool {
-	for _, b := range v.backups() {
-		if !b.DB.OK && b.Trailer == "" {
-			return true
+func (v view) perhapsNewer() bool { return len(v.unreadPlaces()) > 0 }
+
+// unreadPlaces are the snapshots, and the places of snapshots, that could not be
+// read: HOST:PATH, or the host alone where it was not reached.
+func (v view) unreadPlaces() []string {
+	var out []string
+	note := func(place string) {
+		if !slices.Contains(out, place) {
+			out = append(out, place)
+		}
+	}
+	for _, h := range v.facts.Hosts {
+		for _, s := range h.Snapshots {
+			if unreadSnapshot(s) {
+				note(h.Name + ":" + s.Path)
+			}
 		}
 	}
 	for _, p := range v.facts.Config.Snapshots {
 		h, ok := v.facts.Host(p.Host)
-		if !ok || !h.Reached.OK || slices.ContainsFunc(h.Node.Places, func(b cluster.BackupPlace) bool { return !b.Files.OK }) {
-			return true
+		if !ok || !h.Reached.OK {
+			note(p.Host)
+			continue
+		}
+		for _, b := range h.Node.Places {
+			if !b.Files.OK {
+				note(h.Name + ":" + b.Path)
+			}
 		}
 	}
-	return false
+	return out
 }
+
+// unreadSnapshot tells a file of which nothing is known, as it is when there was no
+// time to read it, from one that is no snapshot.
+func unreadSnapshot(s cluster.SnapshotFacts) bool { return !s.DB.OK && s.Trailer == "" }
 
 // list picks one list of names out of a backup's objects, and out of what an API
 // server says.

@@ -2,6 +2,7 @@ package diagnose
 
 import (
 	"fmt"
+	"math"
 	"sort"
 	"strconv"
 	"strings"
@@ -153,17 +154,22 @@ func findDrift(v view) []sighting {
 const fullOfData = 0.8
 
 // quotaOf is a member's quota: by its status (etcd 3.6 and later), its metrics or
-// its command line; etcd's default where nothing says it.
+// its command line; etcd's default where nothing says it. Below zero it is switched
+// off (server/storage/quota.go, NewBackendQuota), and nothing reaches it.
 func quotaOf(m memberView) int64 {
-	if q := m.facts.Live.Value.DBQuota; q > 0 {
-		return q
-	}
-	if q := m.facts.Metrics.Value.Quota; q > 0 {
-		return q
+	for _, q := range []int64{m.facts.Live.Value.DBQuota, m.facts.Metrics.Value.Quota} {
+		switch {
+		case q > 0:
+			return q
+		case q < 0:
+			return math.MaxInt64
+		}
 	}
 	var n int64
 	flag, _ := cluster.StaticPod{Command: m.facts.Process.Value.Command}.Flag("quota-backend-bytes")
-	if _, err := fmt.Sscan(flag, &n); err == nil && n > 0 {
+	if _, err := fmt.Sscan(flag, &n); err == nil && n < 0 {
+		return math.MaxInt64
+	} else if err == nil && n > 0 {
 		return n
 	}
 	return defaultQuota

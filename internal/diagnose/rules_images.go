@@ -51,6 +51,24 @@ func absentImages(k kubeView) (lines []string, first string) {
 	return lines, first
 }
 
+// imageless tells that the runtime may lack what a member's pod needs: its own
+// image, or that of the sandbox. Another pod's is none of it.
+func (v view) imageless(m memberView) bool {
+	k, ok := v.kube(m.cfg.Host)
+	if !ok || !k.facts.Images.OK {
+		return true
+	}
+	etcd := false
+	for _, i := range k.facts.Images.Value {
+		own := slices.Contains(i.For, "etcd")
+		etcd = etcd || own
+		if !i.Present && (own || slices.Contains(i.For, cluster.SandboxImage)) {
+			return true
+		}
+	}
+	return !etcd
+}
+
 // rateImage is certain where the kubelet says that it cannot pull what the runtime
 // says it does not have. Without the first, it may be pulling; without the second,
 // the line may be past.

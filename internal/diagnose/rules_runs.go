@@ -52,7 +52,7 @@ func runLine(r cluster.Run) string {
 	case e.Killed():
 		how += ", SIGKILL by whoever sent it"
 	case e.Exit == 2 && r.Component == "etcd":
-		how += ", a panic or a fault of memory and no refusal"
+		how += ", a flag that it does not know, or a panic or a fault of memory"
 	case e.Exit == 1 && r.Component == "etcd":
 		how += ", it gave up by itself"
 	}
@@ -84,7 +84,7 @@ func findOutOfMemory(v view) []sighting {
 	for _, h := range v.facts.Hosts {
 		for _, r := range v.ended(h.Name) {
 			switch {
-			case r.Last.Value.OutOfMemory():
+			case r.Last.Value.OutOfMemory() && (!runsNow(r) || v.fresh(h, r)): // else it is over
 				out = append(out, sighting{h.Name, []any{r.Component, fmt.Sprintf("%s (%s)", r.Component, r.Last.Value.Reason)}, []string{runLine(r)}})
 			case v.perhapsStarved(h, r):
 				out = append(out, sighting{h.Name, []any{r.Component, fmt.Sprintf("%s (SIGKILL)", r.Component)}, []string{runLine(r)}})
@@ -98,21 +98,38 @@ func findOutOfMemory(v view) []sighting {
 // be read, what was killed does not run, and a quorum of etcd serves. Without one
 // kubelets kill what their probes find dead.
 func (v view) perhapsStarved(h cluster.HostFacts, r cluster.Run) bool {
-	return r.Last.Value.Killed() && !h.Node.Kernel.OK && v.alive && !strings.HasPrefix(r.State, "running") && !strings.HasPrefix(r.State, "active")
+	return r.Last.Value.Killed() && !h.Node.Kernel.OK && v.alive && !runsNow(r)
 }
 
-// rateOutOfMemory is certain of what who started the process knows, and takes a
-// SIGKILL alone for what it is.
+// runsNow tells that what ended was started again, and runs.
+func runsNow(r cluster.Run) bool {
+	return strings.HasPrefix(r.State, "running") || strings.HasPrefix(r.State, "active")
+}
+
+// fresh tells that a run ended only a moment ago.
+func (v view) fresh(h cluster.HostFacts, r cluster.Run) bool {
+	return v.clockOf(h).Sub(r.Last.Value.Ended) <= signFresh
+}
+
+// rateOutOfMemory is certain of what who started the process knows of the last
+// minutes, and takes a SIGKILL alone for what it is.
 func rateOutOfMemory(v view, s sighting) (Confidence, []string) {
-	killed := false
+	killed, past := false, false
+	h, _ := v.facts.Host(s.subject)
 	for _, r := range v.ended(s.subject) {
-		if said := slices.Contains(s.evidence, runLine(r)); said && r.Last.Value.OutOfMemory() {
+		switch said := slices.Contains(s.evidence, runLine(r)); {
+		case said && r.Last.Value.OutOfMemory() && v.fresh(h, r):
 			return Certain, nil
-		} else if said {
+		case said && r.Last.Value.OutOfMemory():
+			past = true
+		case said:
 			killed = true
 		}
 	}
-	if killed {
+	switch {
+	case past:
+		return Possible, []string{"it was killed some time ago; why it does not run now may be another reason"}
+	case killed:
 		return Possible, []string{"all that is known is a SIGKILL, which a kubelet whose probe failed and an operator send, too; the kernel's messages would tell"}
 	}
 	return rateSign(v, s)
@@ -128,7 +145,7 @@ func (v view) briefAPI(from, to float64) []sighting {
 		}
 		for _, r := range v.ended(k.host, "kube-apiserver") {
 			e := r.Last.Value
-			if e.Exit == 1 && e.Seconds >= from && e.Seconds < to && k.now.Sub(e.Ended) < signFresh && !strings.HasPrefix(r.State, "running") {
+			if e.Exit == 1 && e.Seconds >= from && e.Seconds < to && k.now.Sub(e.Ended) < signFresh && !runsNow(r) {
 				out = append(out, sighting{k.host, []any{r.Component, fmt.Sprintf("exit code 1 after %.1f s", e.Seconds)}, []string{runLine(r)}})
 			}
 		}

@@ -16,7 +16,6 @@ const seenNow = 5.0
 // masters. Addresses of a host's own bridges are no one's business. A machine that
 // cannot be reached has it, too, where others are answered by its hardware.
 func findTwins(v view) []sighting {
-	holders := map[string][]string{}
 	var order []string
 	consider := func(a string) {
 		if !slices.Contains(order, a) && v.isEndpoint(a) {
@@ -28,7 +27,6 @@ func findTwins(v view) []sighting {
 			continue
 		}
 		for _, a := range h.Node.Addresses.Value {
-			holders[a] = append(holders[a], h.Name)
 			consider(a)
 		}
 	}
@@ -39,11 +37,11 @@ func findTwins(v view) []sighting {
 	}
 	var out []sighting
 	for _, a := range order {
-		names, evidence := holders[a], []string{}
+		names, evidence := v.holders(a), []string{}
 		if len(names) > 0 {
 			evidence = append(evidence, fmt.Sprintf("%s is an address of %v", a, names))
 		}
-		for _, c := range v.claims(a, holders[a]) {
+		for _, c := range v.claims(a, names) {
 			if !slices.Contains(names, c.name) {
 				names = append(slices.Clip(names), c.name)
 			}
@@ -157,10 +155,11 @@ func rateTwins(v view, s sighting) (Confidence, []string) {
 	return Likely, against
 }
 
+// holders are the reached hosts that have an address and answer for it.
 func (v view) holders(address string) []string {
 	var out []string
 	for _, h := range v.facts.Hosts {
-		if h.Reached.OK && slices.Contains(h.Node.Addresses.Value, address) {
+		if h.Reached.OK && slices.Contains(h.Node.Addresses.Value, address) && !slices.Contains(h.Node.Quiet, address) {
 			out = append(out, h.Name)
 		}
 	}

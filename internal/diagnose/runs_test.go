@@ -1,6 +1,7 @@
 package diagnose_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -38,6 +39,15 @@ func TestOutOfMemory(t *testing.T) {
 			w.Ended("m2", "kube-apiserver", "Error", 137, 300).Dead("m1", "m3")
 			w.M("m2").Live.Value.Linearizable = cluster.Is(false)
 		}, ""},
+		"OOMKilled an hour ago, and it is still down": {func(w *stories.World) {
+			w.Ended("m2", "kube-apiserver", "OOMKilled", 137, 300)
+			w.Node("m2").Containers.Value[1].Last.Value.Ended = w.Facts.At.Add(-time.Hour)
+		}, diagnose.Possible},
+		"OOMKilled an hour ago, and it runs again": {func(w *stories.World) {
+			w.Ended("m2", "kube-apiserver", "OOMKilled", 137, 300)
+			w.Node("m2").Containers.Value[1].Last.Value.Ended = w.Facts.At.Add(-time.Hour)
+			w.Node("m2").Containers.Value[1].State = "running"
+		}, ""},
 		"of yesterday": {func(w *stories.World) {
 			w.Ended("m2", "kube-apiserver", "OOMKilled", 137, 300)
 			w.Node("m2").Containers.Value[1].Last.Value.Ended = w.Facts.At.Add(-20 * time.Hour)
@@ -49,6 +59,29 @@ func TestOutOfMemory(t *testing.T) {
 		f, found := find(diagnose.Diagnose(w.Facts), diagnose.OutOfMemory)
 		if found != (x.want != "") || f.Confidence != x.want || x.want == diagnose.Possible && len(f.Against) == 0 {
 			t.Errorf("%s: found %t, %s, %v, against %v", name, found, f.Confidence, f.Evidence, f.Against)
+		}
+	}
+}
+
+// TestWhatWasKilledExplainsLittle: a SIGKILL that may have been the kernel's is not
+// told as why an API server is down; a kill for want of memory of a moment ago is.
+func TestWhatWasKilledExplainsLittle(t *testing.T) {
+	for _, c := range []struct {
+		reason string
+		want   bool
+	}{{"Error", false}, {"OOMKilled", true}} {
+		w := stories.Control()
+		w.Node("m2").Kernel = cluster.Unknown[[]cluster.Sign]("no journal")
+		w.Ended("m2", "kube-apiserver", c.reason, 137, 300)
+		for i := range w.Node("m2").APIServers {
+			if a := &w.Node("m2").APIServers[i]; a.Direct {
+				a.Layer, a.Why, a.Ready = cluster.LayerNone, "connection refused", cluster.Unknown[cluster.APIHealth]("connection refused")
+			}
+		}
+		d := diagnose.Diagnose(w.Facts)
+		f, found := find(d, diagnose.APIDown)
+		if _, killed := find(d, diagnose.OutOfMemory); !found || !killed || slices.Contains(f.CausedBy, diagnose.OutOfMemory) != c.want {
+			t.Errorf("%s: found %t, beside a kill %t, caused by %v", c.reason, found, killed, f.CausedBy)
 		}
 	}
 }

@@ -202,8 +202,12 @@ func (v view) startable(m memberView, fs []Finding) bool {
 			if m.cfg.Run.StaticPod != "" && !v.idle(m.cfg.Host) {
 				return false
 			}
-		case RuntimeDown, ManifestBroken, ManifestMissing, ManifestDuplicate, ManifestFiles, NodeDiskFull, ImageMissing:
+		case RuntimeDown, ManifestBroken, ManifestMissing, ManifestDuplicate, ManifestFiles, NodeDiskFull:
 			if m.cfg.Run.StaticPod != "" {
+				return false
+			}
+		case ImageMissing:
+			if m.cfg.Run.StaticPod != "" && v.imageless(m) {
 				return false
 			}
 		}

@@ -16,6 +16,9 @@ func (v view) summary(d Diagnosis) say.Text {
 		return say.New("scenario.nothing-left", len(v.members))
 	}
 	if s == AllLost && d.Level.Data == DUnknown {
+		if places := v.unreadPlaces(); len(places) > 0 && !v.vaultHides() {
+			return say.New("scenario.places-unread", len(v.members), some(places))
+		}
 		return say.New("scenario.vault-silent", len(v.members))
 	}
 	switch s {
@@ -30,7 +33,7 @@ func (v view) summary(d Diagnosis) say.Text {
 	case Impostor:
 		return say.New("scenario.impostor", names(v.with(StateImpostor)))
 	case Unreachable:
-		if v.alive && len(v.with(StateUnknown))+len(v.strangers) == 0 {
+		if v.alive && len(v.hidden()) > 0 {
 			return say.New("scenario.hidden", strings.Join(v.hidden(), ", "))
 		}
 		return say.New("scenario.unreachable", strings.Join(slices.Concat(v.awayNames(), v.strangerNames(), v.opaqueNames()), ", "))
@@ -50,7 +53,7 @@ func explains(fs []Finding, f Finding) bool {
 }
 
 // next is the command to type now; none when there is nothing to do.
-func next(d Diagnosis, asRoot bool) string {
+func (v view) next(d Diagnosis, asRoot bool) string {
 	if has(d.Findings, HeldBack) {
 		return "salvor resume" // a case is open: a second one beside it would start from its middle
 	}
@@ -65,8 +68,11 @@ func next(d Diagnosis, asRoot bool) string {
 	case Stopped, MemberLost, MajorityLost, DataDamaged, NoSpace, Impostor:
 		return "salvor recover"
 	case AllLost:
-		if d.Level.Data == DUnknown {
+		if d.Level.Data == DUnknown && v.vaultHides() {
 			return "salvor vault ls"
+		}
+		if d.Level.Data == DUnknown {
+			return "salvor diagnose --verbose"
 		}
 		if c, ok := d.Remains(); ok && d.Level.Data == D3 {
 			return "salvor recover --source " + c.ID

@@ -1,6 +1,7 @@
 package diagnose_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -8,6 +9,25 @@ import (
 	"github.com/salvor-project/salvor/internal/diagnose"
 	"github.com/salvor-project/salvor/internal/diagnose/stories"
 )
+
+// TestAnAddressForAll: what all masters have on a device that answers no neighbour,
+// as kube-vip with BGP and IPVS have it, is no address on two hosts.
+func TestAnAddressForAll(t *testing.T) {
+	const address = "10.0.0.100"
+	for _, quiet := range []bool{false, true} {
+		w := stories.Control()
+		for _, n := range []string{"m1", "m2", "m3"} {
+			w.Node(n).Addresses.Value = append(slices.Clone(w.Node(n).Addresses.Value), address)
+			if quiet {
+				w.Node(n).Quiet = []string{address}
+			}
+		}
+		d := diagnose.Diagnose(w.Facts)
+		if f, found := find(d, diagnose.AddressOnTwoHosts); found == quiet {
+			t.Errorf("quiet %t: %s: %v", quiet, d.Scenario, f.Evidence)
+		}
+	}
+}
 
 // TestTwinOutOfReach: an address that one host has, and at which others are
 // answered by the hardware of a host that cannot be reached, is on both. What may

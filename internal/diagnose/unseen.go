@@ -34,7 +34,7 @@ func (v view) opaqueNames() []string {
 	var out []string
 	for _, m := range v.members {
 		shut := !m.facts.Disk.OK && m.state != StateServing && m.state != StateLearner || unreadDB(m)
-		if m.reached && (m.state == StateUnknown || shut && !v.alive) {
+		if m.reached && !unmounted(m) && (m.state == StateUnknown || shut && !v.alive) {
 			out = append(out, m.cfg.Name)
 		}
 	}

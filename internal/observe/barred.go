@@ -55,6 +55,9 @@ func ownPaths(m cluster.Member) []owned {
 	entries, err := os.ReadDir(m.WAL())
 	if err == nil {
 		for _, e := range entries {
+			if ext := filepath.Ext(e.Name()); ext != ".wal" && ext != ".tmp" {
+				continue // etcd passes over it
+			}
 			paths = append(paths, filepath.Join(m.WAL(), e.Name()))
 		}
 	}

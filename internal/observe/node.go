@@ -66,7 +66,11 @@ func (m machine) node(ctx context.Context) cluster.NodeFacts {
 	wg.Go(func() {
 		n.FileSystems = inTime(ctx, []cluster.Known[cluster.FileSystem]{cluster.Unknown[cluster.FileSystem](late)}, m.fileSystems)
 	})
-	wg.Go(func() { n.Addresses = got(ctx, m.addresses) })
+	wg.Go(func() {
+		type lists struct{ all, quiet []string }
+		a := got(ctx, func() (l lists, err error) { l.all, l.quiet, err = m.addresses(); return l, err })
+		n.Addresses, n.Quiet = cluster.Known[[]string]{Value: a.Value.all, OK: a.OK, Why: a.Why}, a.Value.quiet
+	})
 	wg.Go(func() { n.Kernel = fact(ctx, func() cluster.Known[[]cluster.Sign] { return m.kernel(ctx) }) })
 	wg.Go(func() {
 		if n.Fences = got(ctx, m.fences); len(n.Fences.Value) > 0 {

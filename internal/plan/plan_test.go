@@ -131,6 +131,16 @@ func TestUnsafePlansAreRefused(t *testing.T) {
 	}
 }
 
+// TestNoDefragmentationWithoutRoom: it writes a second db, and would take a serving
+// member's last room.
+func TestNoDefragmentationWithoutRoom(t *testing.T) {
+	w := stories.All()["no-space"].World
+	w.M("m2").Space = cluster.Is(cluster.Space{Path: "/", TotalBytes: 8 << 30, FreeBytes: 4096})
+	if _, err := plan.Build(w.Facts, diagnose.Diagnose(w.Facts), choices()); !errors.Is(err, plan.ErrRefused) {
+		t.Fatalf("got %v, want a refusal", err)
+	}
+}
+
 func TestIntactDataIsNeverRestoredOver(t *testing.T) {
 	f := stories.All()["stopped"].World.Snapshot(10).Facts
 	c := choices()

@@ -62,12 +62,13 @@ func (p Plan) foreign(f cluster.Facts) error {
 	return nil
 }
 
-// unwritable refuses a plan that would build a data dir on a file system which is
-// full or read-only: it would stop half way, with the control plane held back.
+// unwritable refuses a plan that would build a data dir, save a snapshot or
+// defragment on a file system which is full or read-only: it would stop half way,
+// with the control plane held back, or take an etcd's last room.
 func (p Plan) unwritable(d diagnose.Diagnosis) error {
 	for _, s := range p.Steps {
 		switch s.Action.(type) {
-		case BuildMember, SetAside:
+		case BuildMember, SetAside, SaveSnapshot, Defragment:
 		default:
 			continue
 		}

@@ -41,6 +41,12 @@ var candidates = map[string]entry{
 	"candidate.vault-silent": {
 		"The vault did not answer (%[1]s): it may hold a newer one.",
 		"备份库没有应答（%[1]s）：那里可能有更新的备份。"},
+	"candidate.places-unread": {
+		"What could not be read (%[1]s) may be newer.",
+		"没能读取的（%[1]s）可能更新。"},
+	"candidate.unread": {
+		"It could not be read (%[1]s): nothing is known of it.",
+		"没能读取（%[1]s）：对它一无所知。"},
 	"candidate.vault-partly": {
 		"Target %[1]s of the vault did not answer: it may hold a newer one.",
 		"备份目标 %[1]s 没有应答：那里可能有更新的备份。"},

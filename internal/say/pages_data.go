@@ -73,8 +73,8 @@ var pagesData = map[string]entry{
 		"An image cannot be had",
 		"镜像拉不到"},
 	"finding.image-missing": {
-		"%[1]s: an image is missing and cannot be pulled: %[3]s.",
-		"%[1]s：镜像缺失且拉取失败：%[3]s。"},
+		"%[1]s: an image that a pod of the control plane needs is missing: %[3]s.",
+		"%[1]s：控制面某个 Pod 所需的镜像缺失：%[3]s。"},
 	"repair.image-missing": {
 		"Import the image from another node (ctr -n k8s.io images export/import; see with tar -tf that the file is whole: ctr may end before it is); do not forget the pause image.",
 		"从其他节点导出再导入（ctr -n k8s.io images export/import；先用 tar -tf 确认文件完整：ctr 有时没写完就退出）；别忘了 pause 镜像。"},

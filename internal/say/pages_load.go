@@ -41,7 +41,7 @@ var pagesLoad = map[string]entry{
 		"趁现在一切正常，执行 systemctl enable UNIT；它不会启动或停止任何东西。"},
 	"wrong.service-not-enabled": {
 		"Waiting for the reboot to find out. On a machine whose data dir is still empty, enabling etcd before it is restored: it would begin a new life there at the next boot.",
-		"等到重启才发现。另外：若该机器的数据目录还是空的，恢复之前不要 enable etcd：下次开机它会从空数据开始新的集群。"},
+		"等到重启才发现。或者：机器的数据目录还是空的，恢复之前就 enable etcd：下次开机它会从空数据开始新的集群。"},
 
 	"title.apiserver-overloaded": {
 		"API servers turn requests away",

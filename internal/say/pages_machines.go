@@ -126,8 +126,8 @@ var pagesMachines = map[string]entry{
 		"The kernel killed a process for want of memory",
 		"内核因内存不足杀死进程"},
 	"finding.out-of-memory": {
-		"%[1]s: the kernel killed a process for want of memory: %[3]s.",
-		"%[1]s：内核因内存不足杀死了进程：%[3]s。"},
+		"%[1]s: a process was killed, for want of memory as far as is known: %[3]s.",
+		"%[1]s：有进程被杀死，就目前所知是因为内存不足：%[3]s。"},
 	"repair.out-of-memory": {
 		"Start API servers one after the other behind a closed load balancer; give memory; pause operators that list everything.",
 		"关闭负载均衡，逐台启动 API server；增加内存；暂停会全量 list 的 operator。"},

@@ -40,7 +40,7 @@ func FuzzFill(f *testing.F) {
 
 func TestText(t *testing.T) {
 	x := New("scenario.stopped", 1, 3)
-	if got, want := x.In(Chinese), "3 个 etcd 成员中只有 1 个有应答，但足以形成 quorum 的磁盘都完好：只需启动其余成员，不需要恢复数据。"; got != want {
+	if got, want := x.In(Chinese), "3 个 etcd 成员中只有 1 个有应答，但足以形成 quorum 的磁盘都完好：只需启动磁盘完好的成员，不需要恢复数据。"; got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
 	b, err := json.Marshal(x)

@@ -6,8 +6,8 @@ var scenarios = map[string]entry{
 		"All %[1]s members serve; nothing needs to be recovered.",
 		"全部 %[1]s 个成员正常服务，无需恢复。"},
 	"scenario.stopped": {
-		"Only %[1]s of %[2]s etcd members answer, but enough disks are sound for a quorum: the others only have to be started, nothing has to be restored.",
-		"%[2]s 个 etcd 成员中只有 %[1]s 个有应答，但足以形成 quorum 的磁盘都完好：只需启动其余成员，不需要恢复数据。"},
+		"Only %[1]s of %[2]s etcd members answer, but enough disks are sound for a quorum: those with sound disks only have to be started, nothing has to be restored.",
+		"%[2]s 个 etcd 成员中只有 %[1]s 个有应答，但足以形成 quorum 的磁盘都完好：只需启动磁盘完好的成员，不需要恢复数据。"},
 	"scenario.member-lost": {
 		"The data of %[1]s is lost or damaged while a quorum lives: the cluster still serves, with less or no tolerance for another failure.",
 		"%[1]s 的数据丢失或损坏，但 quorum 仍在：集群仍可服务，只是容错能力下降，甚至再坏一个就不可用。"},
@@ -23,6 +23,9 @@ var scenarios = map[string]entry{
 	"scenario.vault-silent": {
 		"No member has usable data left (%[1]s configured), and what the vault holds is not known: it, or a part of it, did not answer. A newer backup may lie there; nothing is given up before it was asked.",
 		"所有成员（配置中共 %[1]s 个）都没有可用数据，而备份库（或其一部分）没有应答，里面有什么尚不清楚。那里可能有备份；问到之前不要放弃。"},
+	"scenario.places-unread": {
+		"No member has usable data left (%[1]s configured), and snapshots may lie where they could not be read: %[2]s. Nothing is given up before they were.",
+		"所有成员（配置中共 %[1]s 个）都没有可用数据，而有些可能存放快照的地方没能读取：%[2]s。读取之前不要放弃。"},
 	"scenario.remains": {
 		"No member has data that can be recovered as a whole (%[1]s configured), and no usable snapshot was found. Look for backups first. Where there are none, what is left of %[2]s's db can be taken by naming it: --source %[3]s.",
 		"所有成员都没有可整体恢复的数据（共配置 %[1]s 个），也没有找到可用的快照。请先寻找备份。如果没有，可以指定采用 %[2]s 残存的 db：--source %[3]s。"},

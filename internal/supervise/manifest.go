@@ -93,6 +93,7 @@ func (o Override) rewrite(manifest []byte) (out []byte, same bool, err error) {
 	var b bytes.Buffer
 	e := yaml.NewEncoder(&b)
 	e.SetIndent(2)
+	e.CompactSeqIndent() // as kubeadm writes it: who compares the two sees what changed
 	if err := errors.Join(e.Encode(&doc), e.Close()); err != nil {
 		return nil, false, fmt.Errorf("write manifest: %w", err)
 	}

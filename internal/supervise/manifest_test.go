@@ -145,6 +145,11 @@ func TestAnOverrideMakesANewManifest(t *testing.T) {
 				t.Errorf("%q stands there %d times:\n%s", want, strings.Count(text, want), text)
 			}
 		}
+		for line := range strings.Lines(etcdManifest) {
+			if !strings.Contains(line, "--initial-cluster=") && !strings.Contains(text, line) {
+				t.Errorf("%q is not as it was:\n%s", line, text)
+			}
+		}
 		if strings.Contains(text, "cp-1=https://10.0.0.1:2380 #") {
 			t.Errorf("the old list is still there:\n%s", text)
 		}

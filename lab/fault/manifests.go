@@ -5,7 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
-	"strings"
+	"regexp"
 
 	"github.com/salvor-project/salvor/lab/machine"
 )
@@ -115,9 +115,10 @@ func badFlag() Fault {
 }
 
 // addFlag adds a flag to the command of a static pod, which is one word a line
-// as kubeadm writes it.
+// as kubeadm writes it; a manifest that was written anew may be indented otherwise.
 func (s *Scene) addFlag(m machine.Machine, pod, flag string) (map[string]string, error) {
+	word := regexp.MustCompile(`(?m)^( *- )` + regexp.QuoteMeta(pod) + `$`)
 	return s.edit(m, s.root(m, filepath.Join(manifests, pod+".yaml")), func(text string) string {
-		return strings.Replace(text, "    - "+pod+"\n", "    - "+pod+"\n    - "+flag+"\n", 1)
+		return word.ReplaceAllString(text, "${0}\n${1}"+flag)
 	})
 }
