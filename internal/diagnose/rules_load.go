@@ -3,6 +3,7 @@ package diagnose
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/salvor-project/salvor/internal/cluster"
 )
@@ -48,26 +49,67 @@ func (v view) slowDisk(host string) bool {
 func findCPUStarved(v view) []sighting {
 	var out []sighting
 	for _, h := range v.facts.Hosts {
-		p := h.Node.Pressure
 		said := v.complains(h.Name)
-		if !h.Reached.OK || !p.OK || len(said) == 0 || v.slowDisk(h.Name) {
+		if !h.Reached.OK || len(said) == 0 || v.slowDisk(h.Name) {
 			continue
 		}
-		var why []string
-		if c := p.Value.CPU; c.OK && c.Value.Some >= muchCPUWait {
-			why = append(why, fmt.Sprintf("/proc/pressure/cpu: tasks waited for a CPU in %.0f %% of the last minute", c.Value.Some))
-		}
-		if s := p.Value.Steal; s.OK && s.Value >= muchSteal {
-			why = append(why, fmt.Sprintf("/proc/stat: the hypervisor gave %.0f %% of the CPUs' time to others", s.Value))
-		}
-		if t := p.Value.Throttled; t.OK && t.Value >= muchThrottled {
-			why = append(why, fmt.Sprintf("cpu.stat: etcd's control group was out of its quota in %.0f %% of its periods", t.Value))
-		}
-		if len(why) > 0 {
+		if why := withoutCPU(h); len(why) > 0 {
 			out = append(out, sighting{h.Name, []any{why[0]}, append(why, said...)})
 		}
 	}
 	return out
+}
+
+// withoutCPU says by what a machine has no time for its etcd.
+func withoutCPU(h cluster.HostFacts) []string {
+	var why []string
+	p := h.Node.Pressure.Value
+	if c := p.CPU; c.OK && c.Value.Some >= muchCPUWait {
+		why = append(why, fmt.Sprintf("/proc/pressure/cpu: tasks waited for a CPU in %.0f %% of the last minute", c.Value.Some))
+	}
+	if s := p.Steal; s.OK && s.Value >= muchSteal {
+		why = append(why, fmt.Sprintf("/proc/stat: the hypervisor gave %.0f %% of the CPUs' time to others", s.Value))
+	}
+	if t := p.Throttled; t.OK && t.Value >= muchThrottled {
+		why = append(why, fmt.Sprintf("cpu.stat: etcd's control group was out of its quota in %.0f %% of its periods", t.Value))
+	}
+	return why
+}
+
+// outOfTime says why a member that does not answer may only have had no time to do
+// so; empty when its machine has time, or when it is known that it cannot answer.
+func (v view) outOfTime(m memberView) []string {
+	h, _ := v.facts.Host(m.cfg.Host)
+	if m.state != StateStuck || m.facts.Process.Value.Frozen || strings.Contains(m.facts.Live.Why, "refused") {
+		return nil
+	}
+	why := withoutCPU(h)
+	if p := h.Node.Pressure.Value.Memory; p.OK && p.Value.Full >= muchMemory {
+		why = append(why, fmt.Sprintf("/proc/pressure/memory: everything waited for memory in %.0f %% of the last minute", p.Value.Full))
+	}
+	return why
+}
+
+// rateStuck is less sure of a member whose machine has no time.
+func rateStuck(v view, s sighting) (Confidence, []string) {
+	for _, m := range v.members {
+		if why := v.outOfTime(m); m.cfg.Name == s.subject && len(why) > 0 {
+			return Likely, append([]string{"its machine is so busy that it may only have had no time to answer: look again before anything is restarted"}, why...)
+		}
+	}
+	return Certain, nil
+}
+
+// perhapsSlow tells that a quorum would be there if those members served that may
+// only have had no time to answer.
+func (v view) perhapsSlow() bool {
+	slow := 0
+	for _, m := range v.members {
+		if v.votes(m) && (m.state == StateServing || m.state == StateNoQuorum || len(v.outOfTime(m)) > 0) {
+			slow++
+		}
+	}
+	return !v.alive && slow >= v.quorum && slices.ContainsFunc(v.members, func(m memberView) bool { return len(v.outOfTime(m)) > 0 })
 }
 
 // rateLoad: the kernel tells what waits, not that etcd was among it.

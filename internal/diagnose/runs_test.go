@@ -198,3 +198,35 @@ func TestHealthNeverHeals(t *testing.T) {
 		t.Errorf("%t %v", found, f.Evidence)
 	}
 }
+
+// TestNoTimeToAnswer: etcds that say nothing on machines without a free CPU may only
+// be slow: who asks again harms nothing, and who starts them anew may.
+func TestNoTimeToAnswer(t *testing.T) {
+	for name, x := range map[string]struct {
+		change func(*stories.World, string)
+		want   diagnose.Confidence
+		next   string
+	}{
+		"busy": {func(w *stories.World, n string) { w.Node(n).Pressure.Value.CPU.Value.Some = 91 }, diagnose.Likely, "salvor diagnose"},
+		"idle": {func(*stories.World, string) {}, diagnose.Certain, "salvor recover"},
+		"busy and stopped by a signal": {func(w *stories.World, n string) {
+			w.Node(n).Pressure.Value.CPU.Value.Some = 91
+			w.M(n).Process.Value.Frozen = true
+		}, diagnose.Certain, "salvor recover"},
+		"busy, and nobody listens": {func(w *stories.World, n string) {
+			w.Node(n).Pressure.Value.CPU.Value.Some = 91
+			w.M(n).Live = cluster.Unknown[cluster.LiveMember]("connect: connection refused")
+		}, diagnose.Certain, "salvor recover"},
+	} {
+		w := stories.Control()
+		for _, n := range []string{"m1", "m2", "m3"} {
+			w.M(n).Live = cluster.Unknown[cluster.LiveMember]("context deadline exceeded")
+			x.change(w, n)
+		}
+		d := diagnose.Diagnose(w.Facts)
+		f, found := find(d, diagnose.MemberStuck)
+		if !found || f.Confidence != x.want || d.Next != x.next {
+			t.Errorf("%s: found %t, %s, %s, next %q", name, found, f.Confidence, d.Scenario, d.Next)
+		}
+	}
+}

@@ -86,7 +86,7 @@ func quorumRules() []rule {
 	stuck := append(append([]Code{Defragmenting}, starts...), host...)
 	apart := []Code{CertExpired, CertNotYetValid, CertWrongName, EtcdAuthorityDiffers, CertNotIssuedByCA, ClockSkew, PeerURLDrift}
 	return []rule{
-		{code: MemberStuck, severity: Critical, needs: []Need{NeedProcess, NeedLive}, causes: stuck, find: findStuck, more: runAndHealth},
+		{code: MemberStuck, severity: Critical, needs: []Need{NeedProcess, NeedLive}, causes: stuck, find: findStuck, more: runAndHealth, rate: rateStuck},
 		{code: MemberStopped, severity: Critical, needs: []Need{NeedProcess}, causes: stuck, find: findStopped, more: lastRun("etcd")},
 		{code: MemberIsolated, severity: Critical, needs: []Need{NeedLive, NeedLinearizable}, causes: apart, find: findIsolated, more: ownHealth,
 			messages: []string{"etcdserver: no leader", "is starting a new election at term", "lost TCP streaming connection with remote peer"}},
