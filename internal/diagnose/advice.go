@@ -56,21 +56,9 @@ func (v view) advice(d Diagnosis) (allowed, forbidden []Advice) {
 		if c, ok := d.Chosen(); ok {
 			allow(ActRestore, c.place())
 		}
-		if _, ok := v.silence(); ok || d.Level.Data == DUnknown && v.vaultHides() {
-			allow(ActReachVault)
-		}
-		if places := v.unreadPlaces(); len(places) > 0 {
-			allow(ActReadRest, some(places))
-		}
+		v.allowSearch(d, allow)
 	case NoSpace:
-		switch {
-		case has(d.Findings, DiskFull): // a defragmentation writes a second db
-			allow(ActFreeSpace)
-		case has(d.Findings, QuotaFullOfData):
-			allow(ActRaiseQuota)
-		default:
-			allow(ActCompact)
-		}
+		allow(outOfAlarm(d))
 		forbid(ActDisarmFirst, "rearms")
 	case CertsExpired:
 		if !has(d.Findings, ClockSkew) {
@@ -109,6 +97,27 @@ func (v view) advice(d Diagnosis) (allowed, forbidden []Advice) {
 		forbid(ActWipe, "evidence")
 	}
 	return allowed, forbidden
+}
+
+// outOfAlarm is the way out of a quota alarm.
+func outOfAlarm(d Diagnosis) string {
+	switch {
+	case has(d.Findings, DiskFull): // a defragmentation writes a second db
+		return ActFreeSpace
+	case has(d.Findings, QuotaFullOfData):
+		return ActRaiseQuota
+	}
+	return ActCompact
+}
+
+// allowSearch says where backups may lie that nobody could look at.
+func (v view) allowSearch(d Diagnosis, allow func(a string, args ...any)) {
+	if _, ok := v.silence(); ok || d.Level.Data == DUnknown && v.vaultHides() {
+		allow(ActReachVault)
+	}
+	if places := v.unreadPlaces(); len(places) > 0 {
+		allow(ActReadRest, some(places))
+	}
 }
 
 // allowSight says how to see what could not be seen.
