@@ -141,33 +141,10 @@ func liveOneByOne(t *testing.T, s *survey) [][]byte {
 // TestLiveLeavesOfLargeValues: what is held at a time is bounded by bytes, however
 // large the values are.
 func TestLiveLeavesOfLargeValues(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "db")
-	f, err := os.Create(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
 	const n, size = 60, 700_000
-	w := newPageWriter(t.Context(), f, 4096, 2, nil)
-	tree := newTreeWriter(w)
-	for rev := int64(2); rev < n+2; rev++ {
-		rec := kvRecord{key: fmt.Appendf(nil, "k%d", rev), value: make([]byte, size), create: rev, mod: rev, version: 1}
-		if err := tree.add(0, revision{main: rev}.bytes(), rec.appendTo(nil)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	root, err := tree.finish()
-	if err == nil {
-		err = finishDB(w, map[string][]byte{string(schema.Key.Name()): bucketRef(root, 0)}, map[string]smallBucket{}, 1)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	p, err := openPages(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer p.close()
+	_, p := written(t, n, func(rev int64) kvRecord {
+		return kvRecord{key: fmt.Appendf(nil, "k%d", rev), value: make([]byte, size), create: rev, mod: rev, version: 1}
+	})
 	s, err := takeSurvey(t.Context(), p, 0, false, "")
 	if err != nil {
 		t.Fatal(err)
@@ -191,19 +168,11 @@ func TestLiveLeavesOfLargeValues(t *testing.T) {
 
 // sparse makes a db of 11,000 keys with many larger values before them, and
 // surveys it.
-func sparse(t *testing.T) (path string, s *survey) {
+func sparse(t *testing.T) (string, *survey) {
 	t.Helper()
-	path = filepath.Join(t.TempDir(), "db")
-	f, err := os.Create(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
 	const keys, revisions = 11_000, 60_000
-	w := newPageWriter(t.Context(), f, 4096, 2, nil)
-	tree := newTreeWriter(w)
 	create, version := map[int64]int64{}, map[int64]int64{}
-	for rev := int64(2); rev < revisions+2; rev++ {
+	path, p := written(t, revisions, func(rev int64) kvRecord {
 		k := rev * rev % keys
 		if rev > revisions-keys {
 			k = rev % keys
@@ -212,8 +181,29 @@ func sparse(t *testing.T) (path string, s *survey) {
 			create[k] = rev
 		}
 		value := bytes.Repeat([]byte{byte(rev)}, int(rev*7919%2400))
-		rec := kvRecord{key: fmt.Appendf(nil, "k%d", k), value: value, create: create[k], mod: rev, version: version[k]}
-		if err := tree.add(0, revision{main: rev}.bytes(), rec.appendTo(nil)); err != nil {
+		return kvRecord{key: fmt.Appendf(nil, "k%d", k), value: value, create: create[k], mod: rev, version: version[k]}
+	})
+	p.ahead.on = true
+	s, err := takeSurvey(t.Context(), p, 0, false, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path, s
+}
+
+// written makes a db of n revisions, and opens it.
+func written(t *testing.T, n int64, record func(rev int64) kvRecord) (path string, p *pageFile) {
+	t.Helper()
+	path = filepath.Join(t.TempDir(), "db")
+	f, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	w := newPageWriter(t.Context(), f, 4096, 2, nil)
+	tree := newTreeWriter(w)
+	for rev := int64(2); rev < n+2; rev++ {
+		if err := tree.add(0, revision{main: rev}.bytes(), record(rev).appendTo(nil)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -224,14 +214,9 @@ func sparse(t *testing.T) (path string, s *survey) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := openPages(path)
-	if err != nil {
+	if p, err = openPages(path); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(p.close)
-	p.ahead.on = true
-	if s, err = takeSurvey(t.Context(), p, 0, false, ""); err != nil {
-		t.Fatal(err)
-	}
-	return path, s
+	return path, p
 }
