@@ -10,9 +10,8 @@ type NodeFacts struct {
 	FileSystems []Known[FileSystem] `json:"fileSystems,omitempty"`
 	// Addresses are the IP addresses of the machine's interfaces.
 	Addresses Known[[]string] `json:"addresses"`
-	// Quiet are those of Addresses for which the machine does not answer its
-	// neighbours, because they are on a loopback or dummy device: many machines may
-	// have the same.
+	// Quiet are those of Addresses on loopback and dummy devices for which the
+	// machine does not answer its neighbours: many machines may have the same.
 	Quiet []string `json:"quiet,omitempty"`
 	// Kernel are the causes that the kernel's messages name.
 	Kernel Known[[]Sign] `json:"kernel"`

@@ -7,7 +7,7 @@ import "github.com/salvor-project/salvor/internal/cluster"
 func objectRules() []rule {
 	return []rule{
 		{code: ControllersDown, severity: Critical, needs: []Need{NeedManifests, NeedKubernetes}, find: findControllersDown,
-			causes: []Code{KubeletDown, RuntimeDown, ManifestBroken, ManifestDuplicate, ManifestFiles, KubeconfigExpired, APIDown, APIHangs, APINotReady, ImageMissing, QuorumLost, LeaseLost}},
+			causes: []Code{KubeletDown, RuntimeDown, ManifestBroken, ManifestDuplicate, ManifestFiles, KubeconfigExpired, KubeconfigOtherCA, APIDown, APIHangs, APINotReady, ImageMissing, QuorumLost, LeaseLost}},
 		{code: LeadersDisagree, severity: Critical, needs: []Need{NeedObjects}, find: findLeadersDisagree, rate: rateLeaders, passing: true,
 			causes:     []Code{Diverged, SingleMemberBoot, RestoredAlone, ClusterIDMismatch, SameIDOtherHistory, HistoryRewound, RVRegressed, ClockSkew},
 			references: []string{"etcd-io/etcd#13766"}},

@@ -67,9 +67,7 @@ func (m machine) node(ctx context.Context) cluster.NodeFacts {
 		n.FileSystems = inTime(ctx, []cluster.Known[cluster.FileSystem]{cluster.Unknown[cluster.FileSystem](late)}, m.fileSystems)
 	})
 	wg.Go(func() {
-		type lists struct{ all, quiet []string }
-		a := got(ctx, func() (l lists, err error) { l.all, l.quiet, err = m.addresses(); return l, err })
-		n.Addresses, n.Quiet = cluster.Known[[]string]{Value: a.Value.all, OK: a.OK, Why: a.Why}, a.Value.quiet
+		n.Addresses, n.Quiet = m.addresses()
 	})
 	wg.Go(func() { n.Kernel = fact(ctx, func() cluster.Known[[]cluster.Sign] { return m.kernel(ctx) }) })
 	wg.Go(func() {

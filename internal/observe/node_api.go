@@ -5,10 +5,6 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"net"
-	"os"
-	"path/filepath"
-	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -122,41 +118,4 @@ func apiHealth(h *kube.Health, err error) cluster.Known[cluster.APIHealth] {
 		return cluster.Unknown[cluster.APIHealth]("%v", err)
 	}
 	return cluster.Unknown[cluster.APIHealth]("it was not reached")
-}
-
-// addresses are the machine's own, and those of them that are quiet.
-func (m machine) addresses() (all, quiet []string, err error) {
-	devices, err := net.Interfaces()
-	if err != nil {
-		return nil, nil, err
-	}
-	all = []string{}
-	for _, d := range devices {
-		own, err := d.Addrs()
-		if err != nil {
-			continue // it went away meanwhile
-		}
-		for _, a := range own {
-			ip, ok := a.(*net.IPNet)
-			if !ok || ip.IP.IsLoopback() || slices.Contains(all, ip.IP.String()) {
-				continue
-			}
-			all = append(all, ip.IP.String())
-			if d.Flags&net.FlagLoopback != 0 || noARP(d.Name) {
-				quiet = append(quiet, ip.IP.String())
-			}
-		}
-	}
-	return all, quiet, nil
-}
-
-// noARP tells a device that answers nobody who asks for its addresses, such as
-// kube-ipvs0 (IFF_NOARP of netdevice(7)).
-func noARP(device string) bool {
-	b, err := os.ReadFile(filepath.Join("/sys/class/net", device, "flags"))
-	if err != nil {
-		return false
-	}
-	flags, err := strconv.ParseUint(strings.TrimPrefix(strings.TrimSpace(string(b)), "0x"), 16, 32)
-	return err == nil && flags&0x80 != 0
 }
