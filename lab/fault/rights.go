@@ -17,7 +17,7 @@ func takeRights() Fault {
 		Do: func(ctx context.Context, s *Scene, m machine.Machine) (map[string]string, error) {
 			if s.Lab.Layout != "external" {
 				return s.edit(m, s.root(m, filepath.Join(manifests, "etcd.yaml")), func(text string) string {
-					return strings.Replace(text, "\nspec:\n", "\nspec:\n  securityContext: {runAsUser: 65534}\n", 1)
+					return strings.Replace(text, "\n  securityContext:\n", "\n  securityContext:\n    runAsUser: 65534\n", 1) // kubeadm's pods have one
 				})
 			}
 			dropIn := s.root(m, "etc/systemd/system/etcd.service.d/lab.conf")
