@@ -55,40 +55,34 @@ func readAhead(f *os.File, off, hint int64) int64 {
 	return off + hintSize
 }
 
-// take copies what the window holds at a place; see view.
+// take copies what the window holds; where the walk goes forward, it moves
+// there first. It is false when the file has to be asked.
 func (w *window) take(f *os.File, buf []byte, off int64) bool {
-	b, ok := w.view(f, off, len(buf))
-	copy(buf, b)
-	return ok
-}
-
-// view gives what the window holds at a place, valid until the next call; where
-// the walk goes forward, it moves there first. It is false when the file has to be
-// asked.
-func (w *window) view(f *os.File, off int64, size int) ([]byte, bool) {
-	if !w.on || size > windowSize/2 {
-		return nil, false
+	if !w.on || len(buf) > windowSize/2 {
+		return false
 	}
 	forward := off >= w.last && off-w.last < windowSize
 	w.last = off
-	if b, ok := w.held(off, size); ok {
-		return b, true
+	if w.copy(buf, off) {
+		return true
 	}
 	end := w.from + int64(len(w.buf))
 	onwards := w.buf != nil && off >= end && off < end+windowSize/4
 	switch {
 	case !forward, w.next > 0 && off < end: // what reaches from one piece into the next is read by itself
-		return nil, false
+		return false
 	case w.next > 0 && off < end+windowSize:
 		w.turn()
 	default:
 		w.move(f, off)
 	}
-	b, ok := w.held(off, size)
-	if ok && onwards { // a walk that jumps would have it read in vain
+	if !w.copy(buf, off) {
+		return false
+	}
+	if onwards { // a walk that jumps would have it read in vain
 		w.begin(f)
 	}
-	return b, ok
+	return true
 }
 
 // move reads a piece at once.
@@ -141,12 +135,12 @@ func (w *window) close() {
 	*w = window{}
 }
 
-func (w *window) held(off int64, size int) ([]byte, bool) {
-	from, to := off-w.from, off-w.from+int64(size)
-	if from < 0 || to > int64(len(w.buf)) {
-		return nil, false
+func (w *window) copy(buf []byte, off int64) bool {
+	if off < w.from || off+int64(len(buf)) > w.from+int64(len(w.buf)) {
+		return false
 	}
-	return w.buf[from:to:to], true
+	copy(buf, w.buf[off-w.from:])
+	return true
 }
 
 // warm begins to read the file from its beginning to its end, so that a walk

@@ -17,22 +17,9 @@ import (
 // though it is read beside who goes through it; and what ends the reading, at
 // any place, is told.
 func TestLiveLeavesInOrder(t *testing.T) {
-	t.Run("dense", func(t *testing.T) {
-		_, s := surveyed(t)
-		liveInOrder(t, s)
-	})
-	t.Run("sparse", func(t *testing.T) {
-		_, s := sparse(t)
-		if !newLiveLeaves(s).sparse {
-			t.Fatalf("%d bytes of %d are live: the test proves nothing", s.bytes, s.p.size)
-		}
-		liveInOrder(t, s)
-	})
-}
-
-func liveInOrder(t *testing.T, s *survey) {
+	_, s := surveyed(t)
 	want := liveOneByOne(t, s)
-	if s.p.size < 5*liveBytes || len(want) < 10_000 || len(want) != int(s.keys) {
+	if len(s.leaves) < 5*liveBatch || len(want) < 10_000 || len(want) != int(s.keys) {
 		t.Fatalf("%d leaves, %d live, %d keys: the test proves nothing", len(s.leaves), len(want), s.keys)
 	}
 	enough := errors.New("enough")
@@ -64,20 +51,15 @@ func liveInOrder(t *testing.T, s *survey) {
 // TestLiveLeavesOfADamagedFile: what lies before a page that was overwritten is
 // given, and then the place of the damage.
 func TestLiveLeavesOfADamagedFile(t *testing.T) {
-	t.Run("dense", func(t *testing.T) {
-		path, s := surveyed(t)
-		liveOfADamagedFile(t, path, s)
-	})
-	t.Run("sparse", func(t *testing.T) {
-		path, s := sparse(t)
-		liveOfADamagedFile(t, path, s)
-	})
-}
-
-func liveOfADamagedFile(t *testing.T, path string, s *survey) {
-	all := places(t, s)
-	bad := all[len(all)/2].page
-	before := slices.IndexFunc(all, func(at place) bool { return at.page == bad })
+	path, s := surveyed(t)
+	bad := s.leaves[3*liveBatch+7].page
+	before := 0
+	for _, at := range places(t, s) {
+		if at.page == uint64(bad) {
+			break
+		}
+		before++
+	}
 	f, err := os.OpenFile(path, os.O_WRONLY, 0)
 	if err == nil {
 		_, err = f.WriteAt(make([]byte, 16), int64(bad)*4096)
@@ -141,69 +123,18 @@ func liveOneByOne(t *testing.T, s *survey) [][]byte {
 // TestLiveLeavesOfLargeValues: what is held at a time is bounded by bytes, however
 // large the values are.
 func TestLiveLeavesOfLargeValues(t *testing.T) {
-	const n, size = 60, 700_000
-	_, p := written(t, n, func(rev int64) kvRecord {
-		return kvRecord{key: fmt.Appendf(nil, "k%d", rev), value: make([]byte, size), create: rev, mod: rev, version: 1}
-	})
-	s, err := takeSurvey(t.Context(), p, 0, false, "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	r := newLiveLeaves(s)
-	defer r.close()
-	b, seen := &liveRecords{}, 0
-	for last := false; !last; {
-		if last, err = r.fill(b); err != nil {
-			t.Fatal(err)
-		}
-		if held := cap(b.bytes); held > 2*(liveBytes+size) || len(b.list) == 0 {
-			t.Fatalf("%d bytes are held for %d records", held, len(b.list))
-		}
-		seen += len(b.list)
-	}
-	if seen != n || len(s.leaves) < n/2 {
-		t.Errorf("%d records of %d, %d leaves", seen, n, len(s.leaves))
-	}
-}
-
-// sparse makes a db of 11,000 keys with many larger values before them, and
-// surveys it.
-func sparse(t *testing.T) (string, *survey) {
-	t.Helper()
-	const keys, revisions = 11_000, 60_000
-	create, version := map[int64]int64{}, map[int64]int64{}
-	path, p := written(t, revisions, func(rev int64) kvRecord {
-		k := rev * rev % keys
-		if rev > revisions-keys {
-			k = rev % keys
-		}
-		if version[k]++; version[k] == 1 {
-			create[k] = rev
-		}
-		value := bytes.Repeat([]byte{byte(rev)}, int(rev*7919%2400))
-		return kvRecord{key: fmt.Appendf(nil, "k%d", k), value: value, create: create[k], mod: rev, version: version[k]}
-	})
-	p.ahead.on = true
-	s, err := takeSurvey(t.Context(), p, 0, false, "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return path, s
-}
-
-// written makes a db of n revisions, and opens it.
-func written(t *testing.T, n int64, record func(rev int64) kvRecord) (path string, p *pageFile) {
-	t.Helper()
-	path = filepath.Join(t.TempDir(), "db")
+	path := filepath.Join(t.TempDir(), "db")
 	f, err := os.Create(path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer f.Close()
+	const n, size = 60, 700_000
 	w := newPageWriter(t.Context(), f, 4096, 2, nil)
 	tree := newTreeWriter(w)
 	for rev := int64(2); rev < n+2; rev++ {
-		if err := tree.add(0, revision{main: rev}.bytes(), record(rev).appendTo(nil)); err != nil {
+		rec := kvRecord{key: fmt.Appendf(nil, "k%d", rev), value: make([]byte, size), create: rev, mod: rev, version: 1}
+		if err := tree.add(0, revision{main: rev}.bytes(), rec.appendTo(nil)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -214,9 +145,34 @@ func written(t *testing.T, n int64, record func(rev int64) kvRecord) (path strin
 	if err != nil {
 		t.Fatal(err)
 	}
-	if p, err = openPages(path); err != nil {
+	p, err := openPages(path)
+	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(p.close)
-	return path, p
+	defer p.close()
+	s, err := takeSurvey(t.Context(), p, 0, false, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &liveLeaves{s: s, keys: s.all[string(schema.Key.Name())]}
+	r.p = pageFile{f: p.f, size: p.size, meta: p.meta}
+	b, seen := &leafBatch{}, 0
+	for last := false; !last; {
+		if last, err = r.fill(b); err != nil {
+			t.Fatal(err)
+		}
+		held := 0
+		for i := range b.bufs {
+			held += cap(b.bufs[i])
+		}
+		if held > liveBytes+2*size+liveBatch*keptBuffer || len(b.leaves) == 0 {
+			t.Fatalf("%d bytes are held for %d leaves", held, len(b.leaves))
+		}
+		for _, l := range b.leaves {
+			seen += l.records
+		}
+	}
+	if seen != n || len(s.leaves) < n/2 {
+		t.Errorf("%d records of %d, %d leaves", seen, n, len(s.leaves))
+	}
 }

@@ -25,23 +25,7 @@ func pageHeader(b []byte) (id uint64, flags uint16, count int, overflow uint32) 
 }
 
 // page reads page number n into the buffer of a depth and checks its header.
-func (p *pageFile) page(n uint64, depth int) (page, error) { return p.load(n, depth, p.read) }
-
-// peek is page without a copy of a leaf that was read ahead: its bytes are valid
-// until any other page is read.
-func (p *pageFile) peek(n uint64, depth int) (page, error) {
-	return p.load(n, depth, func(off int64, size, depth int) ([]byte, error) {
-		if b, ok := p.ahead.view(p.f, off, size); ok {
-			if _, flags, _, _ := pageHeader(b); flags == leafPage {
-				return b, nil
-			}
-		}
-		return p.read(off, size, depth)
-	})
-}
-
-// load reads a page with its overflow.
-func (p *pageFile) load(n uint64, depth int, read func(off int64, size, depth int) ([]byte, error)) (page, error) {
+func (p *pageFile) page(n uint64, depth int) (page, error) {
 	size := p.meta.pageSize
 	off := int64(n) * int64(size)
 	if n < 2 || n >= p.meta.end {
@@ -50,7 +34,7 @@ func (p *pageFile) load(n uint64, depth int, read func(off int64, size, depth in
 	if depth > maxDepth {
 		return page{}, &defect{off, fmt.Sprintf("page %d lies deeper than a tree can be", n)}
 	}
-	buf, err := read(off, size, depth)
+	buf, err := p.read(off, size, depth)
 	if err != nil {
 		return page{}, err
 	}
@@ -62,7 +46,7 @@ func (p *pageFile) load(n uint64, depth int, read func(off int64, size, depth in
 		return page{}, &defect{off, fmt.Sprintf("page %d claims %d more pages than the db has", n, overflow)}
 	}
 	if overflow > 0 {
-		if buf, err = read(off, size*(1+int(overflow)), depth); err != nil {
+		if buf, err = p.read(off, size*(1+int(overflow)), depth); err != nil {
 			return page{}, err
 		}
 	}
@@ -82,16 +66,12 @@ func (p *pageFile) read(off int64, size, depth int) ([]byte, error) {
 		return buf, nil
 	}
 	if _, err := p.f.ReadAt(buf, off); err != nil {
-		return nil, unreadable(off, err)
+		if errors.Is(err, io.EOF) {
+			return nil, &defect{off, "the file ends inside this page"}
+		}
+		return nil, &defect{off, "cannot read: " + err.Error()}
 	}
 	return buf, nil
-}
-
-func unreadable(off int64, err error) *defect {
-	if errors.Is(err, io.EOF) {
-		return &defect{off, "the file ends inside this page"}
-	}
-	return &defect{off, "cannot read: " + err.Error()}
 }
 
 // mark notes the pages of pg as used, in a full walk.
@@ -123,30 +103,19 @@ func (p *pageFile) inline(b bucket) (page, error) {
 
 // leaf gives element i of a leaf page; ok is false when it reaches outside.
 func (pg page) leaf(i int) (flags uint32, key, value []byte, ok bool) {
-	flags, e, ok := pg.extent(i)
-	if !ok || e.to > uint64(len(pg.data)) {
-		return 0, nil, nil, false
-	}
-	return flags, pg.data[e.from:e.mid:e.mid], pg.data[e.mid:e.to:e.to], true
-}
-
-// extent is where an element of a leaf lies in its page: its key, and from mid on
-// its value.
-type extent struct{ from, mid, to uint64 }
-
-// extent gives that of element i; the place may lie outside of the page. ok is
-// false when the element itself does.
-func (pg page) extent(i int) (flags uint32, e extent, ok bool) {
 	ne := binary.NativeEndian
 	at := pageHeaderSize + i*elementSize
 	if i < 0 || at+elementSize > len(pg.data) {
-		return 0, extent{}, false
+		return 0, nil, nil, false
 	}
-	b := pg.data[at:]
-	e.from = uint64(at) + uint64(ne.Uint32(b[4:]))
-	e.mid = e.from + uint64(ne.Uint32(b[8:]))
-	e.to = e.mid + uint64(ne.Uint32(b[12:]))
-	return ne.Uint32(b), e, true
+	e := pg.data[at:]
+	from := uint64(at) + uint64(ne.Uint32(e[4:]))
+	mid := from + uint64(ne.Uint32(e[8:]))
+	to := mid + uint64(ne.Uint32(e[12:]))
+	if to > uint64(len(pg.data)) {
+		return 0, nil, nil, false
+	}
+	return ne.Uint32(e), pg.data[from:mid:mid], pg.data[mid:to:to], true
 }
 
 // branch gives element i of a branch page; ok is false when it reaches outside.

@@ -158,7 +158,7 @@ func (w *walk) page(number uint64, depth int, low, high []byte) error {
 	if err := w.ctx.Err(); err != nil {
 		return err
 	}
-	pg, err := w.p.peek(number, depth)
+	pg, err := w.p.page(number, depth)
 	if err != nil {
 		return w.fail(err)
 	}
