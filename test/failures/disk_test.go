@@ -92,11 +92,14 @@ func TestOwnDisk(t *testing.T) {
 	l.must(ballast.Close())
 	l.shows(diagnose.DiskFilling)
 	l.must(os.Remove(ballast.Name()))
-	// The disk stands still for seconds, as one does that is overloaded or fails.
-	for range 2 {
-		l.stall(dir, 2500*time.Millisecond)
+	// The disk stands still for seconds, as one does that is overloaded or fails, while
+	// what was written right before is to be committed: again and again, until that
+	// is one in a hundred commits.
+	for n := 0; n < 2 || n < 8 && !found(l.diagnose(), diagnose.DiskSlow); n++ {
 		l.await("m3")
+		l.stall(dir, 2500*time.Millisecond)
 	}
+	l.await("m3")
 	l.eventually(diagnose.DiskSlow)
 	// A defragmentation that its disk holds up.
 	asked := make(chan struct{})
