@@ -198,7 +198,7 @@ func findNearQuota(v view) []sighting {
 	for _, m := range v.members {
 		if l := m.facts.Live; l.OK && float64(l.Value.DBSize) > 0.8*float64(quotaOf(m)) {
 			out = append(out, sighting{m.cfg.Name, []any{l.Value.DBSize, quotaOf(m), l.Value.DBInUse},
-				[]string{fmt.Sprintf("%s: db %d bytes, %d in use, quota %d", m.cfg.Name, l.Value.DBSize, l.Value.DBInUse, quotaOf(m))}})
+				[]string{sizesOf(m)}})
 		}
 	}
 	return out

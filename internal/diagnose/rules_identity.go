@@ -2,6 +2,7 @@ package diagnose
 
 import (
 	"fmt"
+	"math"
 	"sort"
 	"strings"
 
@@ -88,13 +89,21 @@ func alarms(m memberView) []cluster.Alarm {
 	return nil
 }
 
+// sizesOf tells how large a member's db is, and how large it may be.
+func sizesOf(m memberView) string {
+	l, quota := m.facts.Live.Value, "no quota"
+	if q := quotaOf(m); q != math.MaxInt64 {
+		quota = fmt.Sprintf("quota %d", q)
+	}
+	return fmt.Sprintf("%s: db %d bytes, %d in use, %s", m.cfg.Name, l.DBSize, l.DBInUse, quota)
+}
+
 // withSizes adds each live member's db size, which tells real data from
 // fragmentation.
 func withSizes(v view, s sighting) sighting {
 	for _, m := range v.members {
 		if m.facts.Live.OK && v.sameLineage(m) {
-			l := m.facts.Live.Value
-			s.evidence = append(s.evidence, fmt.Sprintf("%s: db %d bytes, %d in use, quota %d", m.cfg.Name, l.DBSize, l.DBInUse, quotaOf(m)))
+			s.evidence = append(s.evidence, sizesOf(m))
 		}
 	}
 	return s
