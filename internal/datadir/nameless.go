@@ -13,9 +13,9 @@ import (
 // in memory (file-hierarchy(7)).
 const onDisk = "/var/tmp"
 
-// namelessRoom is how many bytes have to be free for a temporary file to be begun:
-// nobody's last room is taken for a look.
-const namelessRoom = 256 << 20
+// namelessRoom is how many bytes have to be free in the system's folder for a
+// temporary file to be begun there: nobody's last room is taken for a look.
+const namelessRoom = 64 << 20
 
 // nameless makes a temporary file that goes with its process, in dir or, where
 // that is empty, in the system's folder for them.
@@ -25,9 +25,9 @@ func nameless(dir string) (*os.File, error) {
 		if os.Getenv("TMPDIR") == "" && inMemory(dir) && !inMemory(onDisk) {
 			dir = onDisk
 		}
-	}
-	if err := durable.Room(dir, namelessRoom); err != nil {
-		return nil, fmt.Errorf("make a temporary file (TMPDIR says where): %w", err)
+		if err := durable.Room(dir, namelessRoom); err != nil {
+			return nil, fmt.Errorf("make a temporary file (TMPDIR says where): %w", err)
+		}
 	}
 	if f, err := os.OpenFile(dir, os.O_RDWR|unix.O_TMPFILE, 0o600); err == nil {
 		return f, nil

@@ -45,6 +45,12 @@ func TestUnreadSnapshotsAreNotLost(t *testing.T) {
 			t.Errorf("%s, beside an older one: %s, %+v", name, d.Level, c)
 		}
 	}
+	gone := withoutLogs(stories.Serving().Dead("m1", "m2", "m3").Damaged("m1", cluster.DamageDB).Damaged("m2", cluster.DamageDB).Damaged("m3", cluster.DamageDB))
+	gone.Facts.Config.Hosts = append(gone.Facts.Config.Hosts, cluster.Host{Name: "nas", Gone: true})
+	gone.Facts.Config.Snapshots = []cluster.SnapshotPlace{{Host: "nas", Path: "/b"}}
+	if d := diagnose.Diagnose(gone.Facts); d.Level.Data != diagnose.D3 {
+		t.Errorf("a place on a machine that was given up: %s", d.Level)
+	}
 	d := diagnose.Diagnose(withoutLogs(stories.Serving().Dead("m1", "m2", "m3").Damaged("m1", cluster.DamageDB).Damaged("m2", cluster.DamageDB).Damaged("m3", cluster.DamageDB)).Facts)
 	if d.Level.Data != diagnose.D3 || !forbids(d, diagnose.ActWipe) {
 		t.Errorf("remains alone: %s, forbidden %v", d.Level, d.Forbidden)

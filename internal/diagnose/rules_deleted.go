@@ -73,6 +73,9 @@ func (v view) unreadPlaces() []string {
 		}
 	}
 	for _, p := range v.facts.Config.Snapshots {
+		if c, ok := v.facts.Config.Host(p.Host); ok && c.Gone {
+			continue // given up, with what lay there
+		}
 		h, ok := v.facts.Host(p.Host)
 		if !ok || !h.Reached.OK {
 			note(p.Host)

@@ -101,10 +101,13 @@ func rateStuck(v view, s sighting) (Confidence, []string) {
 }
 
 // perhapsSlow tells that a quorum would be there if those members served that may
-// only have had no time to answer.
+// only have had no time to answer, and that no other has to be started.
 func (v view) perhapsSlow() bool {
 	slow := 0
 	for _, m := range v.members {
+		if v.votes(m) && m.state == StateStopped {
+			return false // starting it harms nobody
+		}
 		if v.votes(m) && (m.state == StateServing || m.state == StateNoQuorum || len(v.outOfTime(m)) > 0) {
 			slow++
 		}

@@ -60,6 +60,9 @@ func (v view) next(d Diagnosis, asRoot bool) string {
 	if asRoot && (d.Scenario == Unreachable || d.Scenario == Degraded) {
 		return "sudo salvor diagnose"
 	}
+	if d.Scenario == NoSpace && has(d.Findings, DiskFull) {
+		return "salvor explain " + string(DiskFull) // a plan would be refused
+	}
 	if d.Scenario == Stopped && v.perhapsSlow() {
 		return "salvor diagnose" // again, before anything is restarted
 	}

@@ -113,11 +113,20 @@ func (h machine) member(ctx context.Context, m cluster.Member, tls cluster.TLS) 
 const syncBudget = 2 * time.Second
 
 // memberSpace measures the file system of a member's folder, and asks it whether
-// it still takes writes, if the member's etcd is not there to do so: an etcd whose
-// writes fail ends by itself, and one with a slow disk must not wait for a look.
+// it still takes writes, unless the member serves: such an etcd ends by itself when
+// its writes fail, and with a slow disk it must not wait for a look. One without a
+// quorum writes nothing, and would not notice.
 func memberSpace(ctx context.Context, dir string, state *running) (cluster.Space, error) {
 	s, err := space(dir)
-	if err == nil && !s.ReadOnly && !state.runs() {
+	if err != nil || s.ReadOnly {
+		return s, err
+	}
+	select {
+	case <-state.known:
+	case <-ctx.Done():
+		return s, nil
+	}
+	if !state.serves() {
 		ctx, cancel := context.WithTimeout(ctx, syncBudget)
 		defer cancel()
 		s.ReadOnly = inTime(ctx, false, func() bool { return refusesSync(s.Path) })

@@ -89,6 +89,9 @@ func refusal(d diagnose.Diagnosis, c Choices) error {
 	}
 	switch d.Level.Data {
 	case diagnose.DUnknown:
+		if d.Scenario == diagnose.AllLost {
+			return nil // what is not known is whether a better backup lies elsewhere; the candidate's doubt says so, and the operator has named it
+		}
 		return fmt.Errorf("%w: the members may hold different histories (D?): find out which one counts before anything is recovered from %s", ErrRefused, c.Source)
 	case diagnose.D0:
 		return fmt.Errorf("%w: the data is intact (D0); recovering from %s would throw acknowledged writes away", ErrRefused, c.Source)

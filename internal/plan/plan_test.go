@@ -131,6 +131,25 @@ func TestUnsafePlansAreRefused(t *testing.T) {
 	}
 }
 
+// TestRemainsBesideUnreadPlaces: a place of backups that nobody can read takes the
+// last resort from nobody who names it.
+func TestRemainsBesideUnreadPlaces(t *testing.T) {
+	w := stories.Serving().Dead("m1", "m2", "m3")
+	for _, m := range []string{"m1", "m2", "m3"} {
+		w.Damaged(m, cluster.DamageDB)
+		w.Damaged(m, cluster.DamageWALMissing)
+		d := &w.M(m).Disk.Value
+		d.Log, d.ClusterID, d.MemberID = cluster.Unknown[cluster.Log]("no log"), cluster.Unknown[cluster.ID]("no log"), cluster.Unknown[cluster.ID]("no log")
+	}
+	w.Facts.Config.Snapshots = []cluster.SnapshotPlace{{Host: "nas", Path: "/b"}}
+	d := diagnose.Diagnose(w.Facts)
+	c := choices()
+	c.Source = "remains:m1"
+	if p, err := plan.Build(w.Facts, d, c); err != nil || d.Level.Data != diagnose.DUnknown {
+		t.Errorf("%s: %v, %d steps", d.Level, err, len(p.Steps))
+	}
+}
+
 // TestNoDefragmentationWithoutRoom: it writes a second db, and would take a serving
 // member's last room.
 func TestNoDefragmentationWithoutRoom(t *testing.T) {

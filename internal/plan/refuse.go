@@ -62,13 +62,14 @@ func (p Plan) foreign(f cluster.Facts) error {
 	return nil
 }
 
-// unwritable refuses a plan that would build a data dir, save a snapshot or
-// defragment on a file system which is full or read-only: it would stop half way,
-// with the control plane held back, or take an etcd's last room.
+// unwritable refuses a plan that would build a data dir or defragment on a file
+// system which is full or read-only: it would stop half way, with the control plane
+// held back, or take an etcd's last room. A snapshot goes to a folder of its own,
+// which is asked for its room.
 func (p Plan) unwritable(d diagnose.Diagnosis) error {
 	for _, s := range p.Steps {
 		switch s.Action.(type) {
-		case BuildMember, SetAside, SaveSnapshot, Defragment:
+		case BuildMember, SetAside, Defragment:
 		default:
 			continue
 		}
