@@ -109,6 +109,9 @@ type DataDir struct {
 	MemberID  Known[ID]  `json:"memberID"`
 	Log       Known[Log] `json:"log"`
 	DB        Known[DB]  `json:"db"`
+	// Received is the db that a leader has sent and that etcd would take in the place
+	// of member/snap/db when it starts; empty for none. DB is about it then.
+	Received string `json:"received,omitempty"`
 	// Damage lists every defect, with file and offset.
 	Damage []Damage `json:"damage,omitempty"`
 	// MountPoint is true when the data dir is the root of a file system and

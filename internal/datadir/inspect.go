@@ -55,7 +55,12 @@ func inspectDir(ctx context.Context, dataDir, walDir string, how checking) (clus
 		d.Log, d.DB = cluster.Unknown[cluster.Log]("%s", why), cluster.Unknown[cluster.DB]("%s", why)
 		return d, unread(errors.New(why)), nil
 	}
-	objects := inspectDB(ctx, &d, effectiveDB(ctx, filepath.Join(dataDir, "member", "snap", "db"), walDir), how)
+	own := filepath.Join(dataDir, "member", "snap", "db")
+	db := effectiveDB(ctx, own, walDir)
+	if db != own {
+		d.Received = db
+	}
+	objects := inspectDB(ctx, &d, db, how)
 	inspectWAL(ctx, &d, objects.inUse)
 	return d, objects, ctx.Err()
 }

@@ -66,7 +66,7 @@ func (c crashed) leaderSent(t *testing.T) {
 	copyFile(t, dbOf(c.stopped), filepath.Join(filepath.Dir(dbOf(dir)), fmt.Sprintf("%016x.snap.db", index)))
 	for _, when := range []string{"beside the old db", "without a db"} {
 		reaches(when, index, index)
-		if d := must(datadir.Inspect(t.Context(), dir, ""))(t); d.DB.Value.ConsistentIndex != index {
+		if d := must(datadir.Inspect(t.Context(), dir, ""))(t); d.DB.Value.ConsistentIndex != index || !strings.HasSuffix(d.Received, ".snap.db") {
 			t.Errorf("%s: the db has applied entry %d", when, d.DB.Value.ConsistentIndex)
 		}
 		if r, err := salvage(); err != nil || r.Content != c.live {

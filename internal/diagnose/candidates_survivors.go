@@ -132,8 +132,8 @@ func (v view) dbFor(m memberView) (memberView, bool) {
 	var best memberView
 	found := false
 	for _, o := range v.members {
-		if !v.sameLineage(o) || !usableDB(o) || !o.facts.Disk.Value.DB.OK {
-			continue
+		if !v.sameLineage(o) || !usableDB(o) || !o.facts.Disk.Value.DB.OK || o.facts.Disk.Value.Received != "" {
+			continue // a db that was sent counts beside its own log alone
 		}
 		ci := o.facts.Disk.Value.DB.Value.ConsistentIndex
 		if before(ci, log) || ci > log.LastIndex {

@@ -99,3 +99,20 @@ func TestRemainsAreNeverChosen(t *testing.T) {
 		})
 	}
 }
+
+// TestADBThatWasSentStaysWithItsLog: a log is replayed on another member's db only
+// where that one is the file that is copied.
+func TestADBThatWasSentStaysWithItsLog(t *testing.T) {
+	for _, received := range []string{"", "/var/lib/etcd/member/snap/0000000000000064.snap.db"} {
+		w := stories.Serving().Dead("m1", "m2", "m3").Damaged("m1", cluster.DamageDB).Damaged("m3", cluster.DamageDB)
+		w.M("m2").Disk.Value.Received = received
+		for _, c := range diagnose.Diagnose(w.Facts).Candidates {
+			if c.ID == "survivor:m1" && (c.Integrity == diagnose.Unusable) != (received != "") {
+				t.Errorf("sent %q: m1's log on %q, %s", received, c.DB, c.Integrity)
+			}
+			if c.ID == "survivor:m2" && c.Integrity == diagnose.Unusable {
+				t.Errorf("sent %q: m2's own is not used", received)
+			}
+		}
+	}
+}
